@@ -1,0 +1,55 @@
+"""`python -m batchtask_controller`: read the settings, then serve."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+
+import pydantic
+from pydantic_settings import CliApp, SettingsError
+
+from batchtask_controller import logs
+from batchtask_controller.aws import AwsBatch
+from batchtask_controller.clock import SystemClock
+from batchtask_controller.config import Settings
+from batchtask_controller.serve import serve
+from batchtask_controller.timings import Timings
+
+log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Serve until SIGTERM.
+
+    Returns:
+        0 after a clean stop; 2 where the settings are wrong.
+    """
+    try:
+        settings = CliApp.run(Settings)
+    except pydantic.ValidationError as error:
+        for wrong in error.errors(include_url=False):
+            option = "_".join(str(part) for part in wrong["loc"]).upper()
+            print(f"BATCHTASK_{option}: {wrong['msg']}", file=sys.stderr)  # noqa: T201
+        return 2
+    except SettingsError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the logs are not set up yet
+        return 2
+    logs.configure(settings.log_format, settings.log_level)
+    timings = Timings()
+    try:
+        batch = AwsBatch(
+            settings.aws_region,
+            settings.aws_endpoint_url,
+            timings.call_timeout,
+            settings.log_group,
+        )
+        with contextlib.closing(batch):
+            asyncio.run(serve(settings, batch, SystemClock(), timings))
+    except (ValueError, OSError) as error:
+        log.critical("%s", error)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

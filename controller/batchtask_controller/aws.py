@@ -1,0 +1,403 @@
+"""The port `Batch` on boto3, the one place that knows AWS's words for what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import botocore.exceptions as aws
+import urllib3.exceptions
+from botocore.config import Config
+from botocore.parsers import ResponseParserError
+
+from batchtask_api import Reason
+from batchtask_controller.aws_job import job, reference
+from batchtask_controller.batch import (
+    BatchError,
+    Denied,
+    Job,
+    JobPage,
+    JobRef,
+    JobRequest,
+    JobStatus,
+    NotFound,
+    OutcomeUnknown,
+    Rejected,
+    Throttled,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_batch import BatchClient
+    from types_boto3_logs import CloudWatchLogsClient
+
+log = logging.getLogger(__name__)
+
+THROTTLING = frozenset(
+    {
+        "TooManyRequestsException",
+        "ThrottlingException",
+        "ThrottledException",
+        "Throttling",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "LimitExceededException",
+    }
+)
+CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "NotAuthorized",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+ACCESS = frozenset(
+    {"AccessDenied", "AccessDeniedException", "OptInRequired", "UnauthorizedOperation"}
+)
+
+_QUEUE_IS_OFF = r"queue.*(disabled|not in (the |an? )?(enabled|valid) state)|state is disabled"
+_QUEUE_IS_GONE = r"queue.*(not found|does not exist|doesn't exist)"
+
+MESSAGES: Sequence[tuple[re.Pattern[str], type[BatchError], Reason]] = (
+    # ClientException covers all of these; its message alone tells them apart.
+    (re.compile(_QUEUE_IS_OFF, re.IGNORECASE), Unavailable, Reason.QUEUE_UNAVAILABLE),
+    (re.compile(_QUEUE_IS_GONE, re.IGNORECASE), NotFound, Reason.INVALID_SPEC),
+)
+
+_UNSENT = (aws.EndpointConnectionError, aws.ConnectTimeoutError)
+"""No connection. Neither SSLError nor ProxyConnectionError is one of them: a connection can break
+so after the request went; what caused them tells."""
+
+_NEVER_CONNECTED = (
+    ssl.SSLCertVerificationError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+)
+"""Causes that come before a request's first byte."""
+
+_UNREADABLE = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
+"""What botocore and we meet in a reply that isn't AWS Batch's."""
+
+_OPERATIONS = frozenset(
+    {
+        "SubmitJob",
+        "DescribeJobs",
+        "ListJobs",
+        "TerminateJob",
+        "GetJobQueueSnapshot",
+        "TagResource",
+        "GetLogEvents",
+    }
+)
+
+_NO_CREDENTIALS = (
+    aws.NoCredentialsError,
+    aws.PartialCredentialsError,
+    aws.CredentialRetrievalError,
+    aws.TokenRetrievalError,
+    aws.NoAuthTokenError,
+    aws.UnauthorizedSSOTokenError,
+    aws.ProfileNotFound,
+    aws.MetadataRetrievalError,
+)
+
+_T = TypeVar("_T")
+
+_THREADS = 24
+_NEW_CLIENT_AFTER = 5.0
+_REQUEST_TIMEOUT = 408
+_REASON = 1024
+_PAGE = 100
+_LIST_PAGE = 1000
+_LINES = 100
+_BRIEF = 3.0
+
+
+class _TooLate(Exception):
+    """The send was called off in the last moment."""
+
+
+class AwsBatch:
+    """AWS Batch of one account and region, with botocore's own retries off.
+
+    Raises:
+        ValueError: no region is known, or AWS's own settings are wrong.
+    """
+
+    def __init__(
+        self,
+        region: str | None,
+        endpoint_url: str | None,
+        call_timeout_seconds: float,
+        log_group: str = "/aws/batch/job",
+    ) -> None:
+        self._region = region
+        self._log_group = log_group
+        try:
+            self._session = boto3.Session(region_name=region)
+        except aws.BotoCoreError as error:
+            raise ValueError(f"AWS's settings can't be used: {error}") from None
+        if self._session.region_name is None:
+            raise ValueError(
+                "no AWS region is known: set BATCHTASK_AWS_REGION (or --aws-region) to the region "
+                "of your job queues"
+            )
+        self._config = Config(
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            connect_timeout=min(call_timeout_seconds, 5),
+            read_timeout=call_timeout_seconds,
+            max_pool_connections=_THREADS,
+            user_agent_extra="airflow-batchtask",
+        )
+        self._endpoint_url = endpoint_url
+        self._sending = threading.local()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
+        self._connecting = threading.Lock()
+        self._renewed_at = float("-inf")
+        self._client: BatchClient | None = None
+        self._logs_client: CloudWatchLogsClient | None = None
+        with contextlib.suppress(*_NO_CREDENTIALS):  # each call will say so
+            self._client = self._new_client()
+
+    def close(self) -> None:
+        """Let no further call start."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for client in (self._client, self._logs_client):
+            if client is not None:
+                client.close()
+
+    def _new_client(self) -> BatchClient:
+        client = self._session.client("batch", endpoint_url=self._endpoint_url, config=self._config)
+        client.meta.events.register("before-send.batch.SubmitJob", self._before_send)
+        return client
+
+    def _connect(self) -> BatchClient:
+        """The client; after a refusal a new one, with the credentials that there are now."""
+        with self._connecting:
+            if self._client is None:
+                self._session = boto3.Session(region_name=self._region)
+                self._client, self._logs_client = self._new_client(), None
+                self._renewed_at = time.monotonic()
+            return self._client
+
+    def _refused(self) -> None:
+        """Have the credentials read anew at the next call: a client never does so of itself."""
+        with self._connecting:
+            if time.monotonic() - self._renewed_at >= _NEW_CLIENT_AFTER:
+                self._client = None
+
+    async def locate(self) -> tuple[str | None, str]:
+        """The account, where the credentials tell it, and the region."""
+        return await self._in_thread(self._account), str(self._session.region_name)
+
+    def _account(self) -> str | None:
+        """The account, as far as the credentials tell it; to read it may fetch them."""
+        try:
+            return getattr(self._session.get_credentials(), "account_id", None)
+        except (aws.BotoCoreError, aws.ClientError) as error:
+            # Each call will say so of its own task, and work once this is mended.
+            log.warning("AWS credentials can't be had yet: %s", error)
+            return None
+
+    async def submit(self, request: JobRequest, may_send: Callable[[], bool]) -> JobRef:
+        """Submit a job, at most once."""
+        return await self._in_thread(lambda: self._submit(request, may_send))
+
+    async def describe(self, ids: Sequence[str]) -> Sequence[Job]:
+        """The jobs of at most 100 ids."""
+        with self._translated():
+            reply = await self._in_thread(lambda: self._connect().describe_jobs(jobs=list(ids)))
+            return [job(detail) for detail in reply["jobs"]]
+
+    async def find(self, name_prefix: str, queue: str) -> Sequence[JobRef]:
+        """All jobs of a queue whose names start so, earliest first."""
+        with self._translated():
+            return await self._in_thread(lambda: self._find(name_prefix, queue))
+
+    async def terminate(self, job_id: str, reason: str) -> None:
+        """End a job. TerminateJob serves in every state; CancelJob lies for running jobs."""
+        with self._translated():
+            await self._in_thread(
+                lambda: self._connect().terminate_job(jobId=job_id, reason=reason[:_REASON])
+            )
+
+    async def list_jobs(
+        self, queue: str, status: JobStatus, next_token: str | None = None
+    ) -> JobPage:
+        """The jobs of a queue that are in this state, a thousand a call."""
+        token: dict[str, Any] = {} if next_token is None else {"nextToken": next_token}
+        with self._translated():
+            reply = await self._in_thread(
+                lambda: self._connect().list_jobs(
+                    jobQueue=queue, jobStatus=status.value, maxResults=_LIST_PAGE, **token
+                )
+            )
+            return JobPage([*map(reference, reply["jobSummaryList"])], reply.get("nextToken"))
+
+    async def snapshot(self, queue: str) -> Sequence[str]:
+        """The ids of the jobs at the front of a queue."""
+        with self._translated():
+            reply = await self._in_thread(
+                lambda: self._connect().get_job_queue_snapshot(jobQueue=queue)
+            )
+            front = reply.get("frontOfQueue", {}).get("jobs", [])
+            return [waiting["jobArn"].rpartition("/")[2] for waiting in front]
+
+    async def tag(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Add tags to a job."""
+        with self._translated():
+            await self._in_thread(
+                lambda: self._connect().tag_resource(resourceArn=arn, tags=dict(tags))
+            )
+
+    async def log_tail(self, stream: str) -> Sequence[str]:
+        """The last lines of a log stream, within a few seconds or not at all."""
+        with self._translated():
+            reply = await self._in_thread(
+                lambda: self._logs().get_log_events(
+                    logGroupName=self._log_group,
+                    logStreamName=stream,
+                    limit=_LINES,
+                    startFromHead=False,
+                )
+            )
+            return [event["message"] for event in reply["events"]]
+
+    def _logs(self) -> CloudWatchLogsClient:
+        """The client of CloudWatch Logs: of the session that the last new credentials are of."""
+        with self._connecting:
+            if self._logs_client is None:
+                brief = self._config.merge(Config(connect_timeout=_BRIEF, read_timeout=_BRIEF))
+                self._logs_client = self._session.client(
+                    "logs", endpoint_url=self._endpoint_url, config=brief
+                )
+            return self._logs_client
+
+    def _submit(self, request: JobRequest, may_send: Callable[[], bool]) -> JobRef:
+        self._sending.may_send, self._sending.begun = may_send, False
+        with self._translated(lambda: bool(self._sending.begun)):
+            try:
+                reply = self._connect().submit_job(**request.parameters)
+            except _TooLate:
+                raise Unavailable("the send was called off: its time was over") from None
+            return JobRef(reply["jobId"], request.name, reply.get("jobArn"))
+
+    def _before_send(self, **_: object) -> None:
+        if not self._sending.may_send():
+            raise _TooLate
+        self._sending.begun = True
+
+    def _find(self, name_prefix: str, queue: str) -> Sequence[JobRef]:
+        paginator = self._connect().get_paginator("list_jobs")
+        pages = paginator.paginate(
+            jobQueue=queue,
+            filters=[{"name": "JOB_NAME", "values": [f"{name_prefix}*"]}],
+            PaginationConfig={"PageSize": _PAGE},
+        )
+        found = [reference(summary) for page in pages for summary in page["jobSummaryList"]]
+        never = datetime.max.replace(tzinfo=UTC)
+        return sorted(found, key=lambda ref: (ref.created_at or never, ref.id))
+
+    @contextmanager
+    def _translated(self, may_have_effect: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Turn botocore's errors, and those of a reply that isn't AWS Batch's, into the port's."""
+        try:
+            yield
+        except (aws.BotoCoreError, aws.ClientError) as error:
+            translated = translate(error, may_have_effect=may_have_effect())
+            if translated.reason is Reason.CREDENTIALS_REFUSED:
+                self._refused()
+            raise translated from None
+        except _UNREADABLE as error:
+            kind = OutcomeUnknown if may_have_effect() else Unavailable
+            said = f"{type(error).__name__}: {error}"
+            raise kind(f"AWS Batch's answer can't be read: {said}") from None
+
+    async def _in_thread(self, call: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def translate(error: aws.BotoCoreError | aws.ClientError, *, may_have_effect: bool) -> BatchError:
+    """The port's error for one of botocore's.
+
+    Args:
+        error: what botocore raised.
+        may_have_effect: whether the call changes something, so that no answer is no proof.
+    """
+    if isinstance(error, aws.ClientError):
+        return _refusal(error, may_have_effect=may_have_effect)
+    if isinstance(error, _NO_CREDENTIALS):
+        return Denied(f"No usable AWS credentials: {error}", Reason.CREDENTIALS_REFUSED)
+    if isinstance(error, (aws.ParamValidationError, aws.InvalidRegionError)):
+        return Rejected(str(error))
+    if isinstance(error, _UNSENT) or _never_connected(error):
+        return Unavailable(f"AWS Batch can't be reached: {error}")
+    if may_have_effect:
+        return OutcomeUnknown(f"No readable answer from AWS Batch: {error}")
+    return Unavailable(f"No readable answer from AWS Batch: {error}")
+
+
+def _never_connected(error: aws.BotoCoreError) -> bool:
+    """Whether what broke is the way to AWS, before anything was sent on it."""
+    cause = error.kwargs.get("error")
+    return any(isinstance(part, _NEVER_CONNECTED) for part in _chain(cause))
+
+
+def _chain(error: object) -> Iterator[object]:
+    while isinstance(error, BaseException):
+        yield error
+        error = next((part for part in error.args if isinstance(part, BaseException)), None)
+
+
+def _refusal(error: aws.ClientError, *, may_have_effect: bool) -> BatchError:
+    answer: Mapping[str, Any] = error.response
+    code = str(answer.get("Error", {}).get("Code", ""))
+    message = str(answer.get("Error", {}).get("Message") or code or error)
+    metadata = answer.get("ResponseMetadata", {})
+    status = int(metadata.get("HTTPStatusCode", 0))
+    if error.operation_name not in _OPERATIONS:  # to get credentials, such as AssumeRole
+        return Denied(
+            f"No usable AWS credentials: {error.operation_name} failed: {code}: {message}",
+            Reason.CREDENTIALS_REFUSED,
+        )
+    if code in THROTTLING or status == 429:
+        return Throttled(f"{code}: {message}", _retry_after(metadata.get("HTTPHeaders", {})))
+    if code in CREDENTIALS:
+        return Denied(f"AWS refused the credentials: {code}: {message}", Reason.CREDENTIALS_REFUSED)
+    if code in ACCESS or status == 403:
+        return Denied(f"AWS refused the right: {code}: {message}")
+    is_aws_word = code and not code.isdecimal()  # else botocore put the status in its place
+    if not 400 <= status < 500 or status == _REQUEST_TIMEOUT or not is_aws_word:
+        kind = OutcomeUnknown if may_have_effect else Unavailable
+        return kind(f"AWS Batch failed with {status} {code}: {message}")
+    for pattern, of, reason in MESSAGES:
+        if pattern.search(message):
+            return of(f"{code}: {message}", reason)
+    return Rejected(f"{code}: {message}")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    try:
+        return float(headers["retry-after"])
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,112 @@
+"""The controller's settings: field = `BATCHTASK_` environment variable = flag = chart value."""
+
+import os
+import socket
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from batchtask_api.names import DEFAULT_NAMESPACE
+
+
+class Settings(BaseSettings):
+    """Turn BatchTasks into AWS Batch jobs and write back what happens to them.
+
+    Each option is also the environment variable BATCHTASK_<OPTION>, in upper case with
+    underscores. AWS credentials come from where boto3 finds them; the cluster from the pod's
+    service account, else from KUBECONFIG.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="BATCHTASK_",
+        frozen=True,
+        extra="forbid",
+        cli_prog_name="batchtask_controller",
+        cli_kebab_case=True,
+        cli_hide_none_type=True,
+    )
+
+    namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(DEFAULT_NAMESPACE,),
+        min_length=1,
+        description="The namespaces whose BatchTasks are served, with commas between.",
+    )
+    aws_region: str | None = Field(
+        default_factory=lambda: os.environ.get("AWS_REGION"),
+        description="The AWS region; where absent, AWS_REGION's or what boto3 finds.",
+    )
+    aws_endpoint_url: str | None = Field(
+        default=None,
+        description="Another address of AWS Batch and CloudWatch Logs, such as local Batch's.",
+    )
+    calls_per_second: float = Field(
+        default=40.0,
+        gt=0,
+        le=1000,
+        description="Budget of AWS Batch calls; AWS allows an account and region 50 in all.",
+    )
+    poll_interval_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="How often each live job is described; longer over 5,000 live jobs.",
+    )
+    blocked_after_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        description="A job RUNNABLE for longer makes its task Blocked, with AWS's reason.",
+    )
+    orphan_sweep_seconds: float = Field(
+        default=3600.0,
+        ge=0,
+        description="How often live jobs whose BatchTask is gone are looked for; 0: never.",
+    )
+    terminate_orphans: bool = Field(
+        default=False,
+        description="End the jobs that such a sweep finds; else they are only reported.",
+    )
+    orphans_per_sweep: int = Field(
+        default=10, ge=1, le=1000, description="How many of them one sweep ends at most."
+    )
+    log_tail: bool = Field(
+        default=True,
+        description="Put the last lines of a failed job's output, at most 4 KiB, into its task.",
+    )
+    log_group: str = Field(
+        default="/aws/batch/job",
+        min_length=1,
+        description="The CloudWatch Logs group that the jobs write to.",
+    )
+    submit_concurrency: int = Field(
+        default=16, ge=1, le=256, description="How many submissions may be under way at once."
+    )
+    api_connections: int = Field(
+        default=32, ge=1, le=256, description="Connections to Kubernetes' API server."
+    )
+    lease_name: str = Field(
+        default="batchtask-controller", description="Name of the Lease that the leader holds."
+    )
+    lease_namespace: str = Field(default="batchtask-system", description="Namespace of the Lease.")
+    identity: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}",
+        min_length=1,
+        description="Names this process in the Lease and in status.submission.",
+    )
+    health_host: str = Field(
+        default="0.0.0.0",  # noqa: S104 - the kubelet asks from outside the pod
+        description="Address on which /livez, /readyz and /metrics answer.",
+    )
+    health_port: int = Field(default=8080, ge=0, le=65535, description="Port of the same.")
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="json: one object a line; text: for a terminal."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="What is logged at least."
+    )
+
+    @field_validator("namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value

@@ -1,0 +1,1 @@
+"""The commands that Airflow's own CLI takes in."""

@@ -1,0 +1,77 @@
+"""Turn Airflow's workloads into drafts of tasks; all of it happens in a writer's thread."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from batchtask_api import AirflowIdentity
+from batchtask_executor.config import Settings
+from batchtask_executor.job import JobBuilder
+from batchtask_executor.manifest import Identity, batch_task
+from batchtask_executor.orders import Draft
+from batchtask_executor.tokens import AirflowWorkload, TokenGenerator, minted
+
+
+class QueuedTaskInstance(Protocol):
+    """Airflow's TaskInstanceDTO, as far as it is needed."""
+
+    id: Any
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int
+    try_number: int
+    queue: str
+    priority_weight: int
+    executor_config: dict[Any, Any] | None
+
+
+class TaskWorkload(AirflowWorkload, Protocol):
+    """Airflow's ExecuteTask, as far as it is needed."""
+
+    @property
+    def ti(self) -> Any:
+        """The task instance: a QueuedTaskInstance."""
+
+
+def airflow_identity(ti: QueuedTaskInstance, executor_name: str | None) -> AirflowIdentity:
+    """The task instance's exact values."""
+    return AirflowIdentity(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+        try_number=ti.try_number,
+        task_instance_id=str(ti.id),
+        executor_name=executor_name,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Makes drafts by one configuration."""
+
+    settings: Settings
+    builder: JobBuilder
+    generator: Callable[[], TokenGenerator]
+    """Airflow's token generator; it reads the signing key when it is first asked for."""
+
+    def draft(self, workload: TaskWorkload, identity: Identity) -> Draft:
+        """Make the task of a workload.
+
+        Raises:
+            BadJob: its executor_config can't be used.
+        """
+        ti: QueuedTaskInstance = workload.ti
+        job = self.builder.job(ti.queue, ti.executor_config)
+        task = batch_task(
+            identity,
+            job,
+            namespace=self.settings.namespace,
+            instance=self.settings.instance,
+            priority=ti.priority_weight,
+        )
+        subject, life = str(ti.id), self.settings.token_life
+        return Draft(
+            task, lambda: minted(workload, subject, self.generator(), life), notes=job.notes
+        )

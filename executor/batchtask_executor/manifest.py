@@ -1,0 +1,145 @@
+"""The objects that a workload becomes: a BatchTask, and the Secret that goes with it."""
+
+import base64
+import hashlib
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic import SecretStr
+
+from batchtask_api import (
+    AirflowIdentity,
+    BatchTask,
+    BatchTaskSpec,
+    Metadata,
+    OwnerReference,
+    Workload,
+    names,
+)
+from batchtask_executor.job import Job
+
+_PREFIX: Final = "bt-"
+_LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_LABEL_PREFIX: Final = 54
+_INT32: Final = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which queuing of which task instance a task stands for."""
+
+    external_id: str
+    """A UUID in its usual form: Airflow's external_executor_id."""
+    queuing: str
+    """The `jti` of the token that the scheduler made when it queued the task instance."""
+    airflow: AirflowIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSecret:
+    """The Secret that holds a workload; it shows its content to nobody but to_json()."""
+
+    name: str
+    namespace: str
+    owner: OwnerReference
+    content: SecretStr
+    expires: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """The object as Kubernetes takes it. It holds a credential: send it, keep it nowhere."""
+        content = base64.b64encode(self.content.get_secret_value().encode()).decode()
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": self.name,
+                "namespace": self.namespace,
+                "annotations": {names.ANNOTATION_TOKEN_EXPIRES: _rfc3339(self.expires)},
+                "ownerReferences": [self.owner.to_json()],
+            },
+            "type": names.WORKLOAD_SECRET_TYPE,
+            "data": {names.WORKLOAD_SECRET_KEY: content},
+        }
+
+
+def external_id(text: str | None) -> str | None:
+    """Airflow's external id in the form that names a task, None if it is no UUID."""
+    try:
+        return str(uuid.UUID(text)) if text else None
+    except ValueError:
+        return None
+
+
+def external_id_from(queuing: str) -> str:
+    """An external id for a queuing that came without one of its own, the same each time."""
+    return external_id(queuing) or str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{queuing}.{names.GROUP}"))
+
+
+def task_name(external_id: str) -> str:
+    """The name of the task that stands for this external id."""
+    return f"{_PREFIX}{external_id}"
+
+
+def external_id_of(name: str) -> str | None:
+    """The external id that a task's name was made from, None if it wasn't."""
+    return external_id(name.removeprefix(_PREFIX)) if name.startswith(_PREFIX) else None
+
+
+def batch_task(
+    identity: Identity, job: Job, *, namespace: str, instance: str, priority: int
+) -> BatchTask:
+    """Make the BatchTask of a workload; it names its Secret, which is created after it."""
+    name = task_name(identity.external_id)
+    airflow = identity.airflow
+    return BatchTask(
+        metadata=Metadata(
+            name=name,
+            namespace=namespace,
+            labels={
+                names.LABEL_INSTANCE: instance,
+                names.LABEL_DAG_ID: label(airflow.dag_id),
+                names.LABEL_TASK_ID: label(airflow.task_id),
+                names.LABEL_RUN_ID: label(airflow.run_id),
+            },
+            annotations={names.ANNOTATION_QUEUING: identity.queuing},
+            finalizers=(names.FINALIZER,),
+        ),
+        spec=BatchTaskSpec(
+            job=job.parameters,
+            workload=Workload(secret_name=name, container=job.container),
+            airflow=airflow,
+            priority=max(-_INT32, min(priority, _INT32 - 1)),
+        ),
+    )
+
+
+def workload_secret(task: BatchTask, content: SecretStr, expires: datetime) -> WorkloadSecret:
+    """Make the Secret of a task that was created: it is deleted with it."""
+    return WorkloadSecret(
+        name=task.metadata.name,
+        namespace=task.metadata.namespace,
+        owner=OwnerReference(
+            api_version=names.API_VERSION,
+            kind=names.KIND,
+            name=task.metadata.name,
+            uid=task.metadata.uid,
+        ),
+        content=content,
+        expires=expires,
+    )
+
+
+def label(value: str) -> str:
+    """The value where it can be a label, else its beginning with a hash of the whole."""
+    if _LABEL_VALUE.fullmatch(value):
+        return value
+    digest = hashlib.sha256(value.encode()).hexdigest()[:8]
+    prefix = re.sub(r"[^A-Za-z0-9._-]", "-", value)[:_LABEL_PREFIX]
+    return f"{prefix}-{digest}".lstrip("._-")
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

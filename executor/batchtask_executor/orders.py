@@ -1,0 +1,63 @@
+"""What the writer is given, and what it reports."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from batchtask_api import BatchTask
+from batchtask_executor.manifest import Identity
+from batchtask_executor.tokens import MintedWorkload
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A task that is to be created, and how its workload is made when its turn has come."""
+
+    task: BatchTask
+    mint: Callable[[], MintedWorkload] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    """For people: what was left out of what they asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A workload to write."""
+
+    identity: Identity
+    priority: int
+    draft: Callable[[Identity], Draft] = field(repr=False)
+    """Makes the task; it is called in a writer's thread and may raise BadJob."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The task and its workload are in the cluster."""
+
+    external_id: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """The external id was that of an earlier queuing: this task goes by another one."""
+
+    external_id: str
+    new_external_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The workload can't be written, ever; the message is for its user."""
+
+    external_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """The workload waits for something that a person may have to mend."""
+
+    external_id: str
+    message: str
+
+
+Report = Written | Renamed | Rejected | Delayed

@@ -1,0 +1,88 @@
+"""What a BatchTask's status means to Airflow."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from batchtask_api import BatchTask, BatchTaskStatus, ConditionType, Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The job hasn't started; Airflow's own state says so already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The job runs; the task in it tells Airflow of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The job's process ended well: it has reported how the task in it went."""
+
+    info: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The job ended otherwise, or there won't be one."""
+
+    info: str
+
+
+Outcome = Queued | Running | Succeeded | Failed
+
+
+def outcome(task: BatchTask) -> Outcome:
+    """Say how far the task is, with words for people where it has ended."""
+    match task.status.phase:
+        case Phase.PENDING | Phase.SUBMITTING | Phase.SUBMITTED | Phase.RUNNABLE | Phase.STARTING:
+            return Queued()
+        case Phase.RUNNING:
+            return Running()
+        case Phase.SUCCEEDED:
+            return Succeeded(_info(task))
+        case Phase.FAILED | Phase.CANCELLED | Phase.LOST:
+            return Failed(_info(task))
+    assert_never(task.status.phase)
+
+
+def vanished(task: BatchTask) -> Outcome:
+    """Say how a task ended that isn't there any more, and was last seen like this."""
+    if task.status.phase.is_finished:
+        return outcome(task)
+    job = f", whose AWS Batch job is {task.status.job_id}," if task.status.job_id else ""
+    return gone(f"{task}{job}")
+
+
+def gone(name: str) -> Failed:
+    """Say what is known of a task that went without being seen to end."""
+    return Failed(f"BatchTask {name} was deleted before its end was seen")
+
+
+def _info(task: BatchTask) -> str:
+    status = task.status
+    head = f"BatchTask {task} {status.phase}"
+    job = f"AWS Batch job {status.job_id}" if status.job_id else "no AWS Batch job"
+    facts = [
+        f"reason {condition.reason}"
+        for condition in [status.condition(ConditionType.SUCCEEDED)]
+        if condition
+    ]
+    if status.exit_code is not None:
+        facts.append(f"exit code {status.exit_code}")
+    if status.log_stream_name:
+        facts.append(f"log stream {status.log_stream_name}")
+    words = ". ".join(dict.fromkeys(word.rstrip(".") for word in _words(status) if word))
+    return f"{head}: {', '.join([job, *facts])}" + (f". {words}" if words else "")
+
+
+def _words(status: BatchTaskStatus) -> list[str]:
+    """What the controller, AWS Batch and the container's runtime say, each once."""
+    condition = status.condition(ConditionType.SUCCEEDED)
+    last = status.attempts[-1] if status.attempts else None
+    return [
+        condition.message if condition else "",
+        status.status_reason or "",
+        (last.reason or "") if last else "",
+    ]

@@ -1,0 +1,1 @@
+"""The demonstration: an Airflow DAG on local Batch through BatchTasks, with one command."""

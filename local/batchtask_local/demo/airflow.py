@@ -1,0 +1,157 @@
+"""Airflow in small: api-server, scheduler and dag-processor on SQLite, and its REST API."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+EXECUTOR = "batchtask:batchtask_executor.BatchTaskExecutor"
+COMPONENTS: Mapping[str, Sequence[str]] = {
+    "api-server": ("api-server",),
+    "scheduler": ("scheduler", "--skip-serve-logs"),
+    "dag-processor": ("dag-processor",),
+}
+_TIMEOUT_SECONDS = 60
+
+
+class AirflowError(Exception):
+    """Airflow did not do what it was asked."""
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """One Airflow deployment in a folder of its own."""
+
+    home: Path
+    port: int
+    dags: Path
+    options: Mapping[str, str]
+    """Variables that only the scheduler's side has, such as the executor's options."""
+    jwt_secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
+
+    @property
+    def url(self) -> str:
+        """Address of the UI and the REST API."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def job_environment(self) -> dict[str, str]:
+        """What a job's container must have to run a task: no database, no key."""
+        return {
+            "AIRFLOW_HOME": str(self.home / "worker"),
+            "AIRFLOW__CORE__EXECUTOR": EXECUTOR,
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(self.home / "logs"),
+        }
+
+    def environment(self) -> dict[str, str]:
+        """What Airflow's own components have."""
+        kept = {name: value for name, value in os.environ.items() if "AIRFLOW" not in name}
+        return {
+            **kept,
+            **self.job_environment(),
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__API_AUTH__JWT_SECRET": self.jwt_secret,
+            "AIRFLOW__CORE__PARALLELISM": "8",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home / 'airflow.db'}",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
+            **self.options,
+        }
+
+    def command(self, *words: str) -> list[str]:
+        """An `airflow` command of this very installation."""
+        return [sys.executable, "-m", "airflow", *words]
+
+    def migrate(self) -> None:
+        """Make the database.
+
+        Raises:
+            AirflowError: it can't be made; with Airflow's last words.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(  # noqa: S603 - our own command
+            self.command("db", "migrate"),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        (self.home / "db-migrate.log").write_text(done.stdout + done.stderr)
+        if done.returncode != 0:
+            raise AirflowError(f"airflow db migrate failed: {done.stderr.strip()[-500:]}")
+
+    def is_healthy(self) -> bool:
+        """Whether the api-server answers and the scheduler and the dag-processor beat."""
+        try:
+            health = self._call("GET", "/api/v2/monitor/health", token=None)
+        except AirflowError:
+            return False
+        parts = ("metadatabase", "scheduler", "dag_processor")
+        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+
+    def knows(self, dag_id: str) -> bool:
+        """Whether the DAG was parsed."""
+        try:
+            self._call("GET", f"/api/v2/dags/{dag_id}")
+        except AirflowError:
+            return False
+        return True
+
+    def trigger(self, dag_id: str) -> str:
+        """Start a run of the DAG and return its id.
+
+        Raises:
+            AirflowError: Airflow refused.
+        """
+        self._call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
+        run = self._call("POST", f"/api/v2/dags/{dag_id}/dagRuns", {"logical_date": None})
+        return str(run["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """The run's state in Airflow's words."""
+        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The run's task instances as the REST API has them."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        listed: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
+        return listed
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        token: str | None = "",
+    ) -> Any:
+        headers = {"Content-Type": "application/json"}
+        if token is not None:
+            login = self._call("GET", "/auth/token", token=None)
+            headers["Authorization"] = f"Bearer {login['access_token']}"
+        request = urllib.request.Request(  # noqa: S310 - http on loopback
+            self.url + path,
+            method=method,
+            headers=headers,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            said = error.read().decode(errors="replace")[:300]
+            raise AirflowError(f"{method} {path}: {error.code} {said}") from None
+        except (OSError, ValueError) as error:
+            raise AirflowError(f"{method} {path}: {error}") from None

@@ -1,0 +1,90 @@
+"""The executor over a stand-in for the cluster, and the scheduler's part of its loop."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from airflow.executors.workloads import ExecuteTask
+from airflow.models.taskinstancekey import TaskInstanceKey
+
+from batchtask_executor.backoff import Backoff
+from batchtask_executor.config import Settings
+from batchtask_executor.executor import BatchTaskExecutor
+from batchtask_executor.tasks import BatchTasks
+from fakes.airflow import execute_task
+from fakes.awaiting import until
+
+
+class ConfiguredExecutor(BatchTaskExecutor):
+    """The executor as it is configured, with short waits between tries."""
+
+    backoff: ClassVar[Backoff] = Backoff(first_seconds=0.01, most_seconds=0.05)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.logged: list[tuple[str | None, str, str | None]] = []
+        """The task events that the scheduler saved: task id, event, text."""
+
+    def wait_for_the_end(self) -> None:
+        """Wait for the threads that end() told to stop."""
+        if self._parts:
+            self._parts.writer.join(10)
+            self._parts.cache.join(10)
+
+    def queue(self, **of: Any) -> ExecuteTask:
+        """Queue a task instance as the scheduler does, outside its heartbeat."""
+        workload = execute_task(self, **of)
+        self.queue_workload(workload, None)  # type: ignore[arg-type]
+        return workload
+
+    def loop(self) -> dict[Any, tuple[str | None, Any]]:
+        """Go once through the scheduler's loop, and return the events that it drained."""
+        self.heartbeat()
+        while self._task_event_logs:
+            record = self._task_event_logs.popleft()
+            self.logged.append((record.task_id, record.event, record.extra))
+        return self.get_event_buffer()
+
+    def loop_until_event(self, key: TaskInstanceKey) -> tuple[str | None, Any]:
+        """Loop until there is an event of this key."""
+        found: dict[Any, tuple[str | None, Any]] = {}
+
+        def seen() -> bool:
+            found.update(self.loop())
+            return key in found
+
+        until(seen)
+        return found[key]
+
+    def loop_until(self, condition: Callable[[], object]) -> dict[Any, tuple[str | None, Any]]:
+        """Loop until the condition holds, and return all events of the way."""
+        events: dict[Any, tuple[str | None, Any]] = {}
+
+        def holds() -> object:
+            events.update(self.loop())
+            return condition()
+
+        until(holds)
+        return events
+
+
+class ExecutorOver(ConfiguredExecutor):
+    """The executor over a given port."""
+
+    def __init__(self, tasks: BatchTasks, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._given = tasks
+
+    def connect(self, settings: Settings) -> BatchTasks:
+        del settings
+        return self._given
+
+
+def options(**values: Any) -> Mapping[str, str]:
+    """Options of the section as environment variables."""
+    return {
+        f"AIRFLOW__BATCHTASK_EXECUTOR__{name.upper()}": (
+            value if isinstance(value, str) else json.dumps(value)
+        )
+        for name, value in values.items()
+    }

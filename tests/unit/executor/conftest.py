@@ -1,0 +1,30 @@
+"""An executor of Airflow's own classes over a stand-in for the cluster."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fakes.airflow import HOME  # noqa: F401 - before anything of Airflow's
+from fakes.executors import ExecutorOver, options
+from fakes.tasks import FakeBatchTasks
+
+
+@pytest.fixture
+def cluster() -> FakeBatchTasks:
+    return FakeBatchTasks()
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in options(job_queue="analytics", job_definition="worker:7").items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+@pytest.fixture
+def executor(configured: pytest.MonkeyPatch, cluster: FakeBatchTasks) -> Iterator[ExecutorOver]:
+    del configured
+    executor = ExecutorOver(cluster, parallelism=5000)
+    executor.start()
+    yield executor
+    executor.end()

@@ -1,0 +1,85 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from batchtask_api import (
+    Attempt,
+    BatchTask,
+    BatchTaskSpec,
+    BatchTaskStatus,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Metadata,
+    Phase,
+    Reason,
+)
+from batchtask_executor.outcome import Failed, Queued, Running, Succeeded, gone, outcome, vanished
+
+WAITING = {Phase.PENDING, Phase.SUBMITTING, Phase.SUBMITTED, Phase.RUNNABLE, Phase.STARTING}
+
+
+def task(**status: Any) -> BatchTask:
+    return BatchTask(
+        metadata=Metadata(name="bt-1", namespace="tasks"),
+        spec=BatchTaskSpec(job={}),
+        status=BatchTaskStatus(**status),
+    )
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_every_phase_has_its_meaning(phase: Phase) -> None:
+    expected: type
+    if phase in WAITING:
+        expected = Queued
+    elif phase is Phase.RUNNING:
+        expected = Running
+    elif phase is Phase.SUCCEEDED:
+        expected = Succeeded
+    else:
+        expected = Failed
+
+    assert isinstance(outcome(task(phase=phase)), expected)
+
+
+def test_a_failure_says_all_that_is_known_each_thing_once() -> None:
+    ended = Condition(
+        type=ConditionType.SUCCEEDED,
+        status=ConditionStatus.FALSE,
+        reason=Reason.JOB_FAILED,
+        message="Essential container in task exited",
+        last_transition_time=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    failed = task(
+        phase=Phase.FAILED,
+        job_id="1a2b",
+        status_reason="Essential container in task exited",
+        exit_code=137,
+        attempts=(Attempt(reason="OutOfMemoryError: Container killed due to memory usage"),),
+        log_stream_name="worker/default/9",
+        conditions=(ended,),
+    )
+
+    assert outcome(failed) == Failed(
+        "BatchTask tasks/bt-1 Failed: AWS Batch job 1a2b, reason JobFailed, exit code 137, "
+        "log stream worker/default/9. Essential container in task exited. "
+        "OutOfMemoryError: Container killed due to memory usage"
+    )
+
+
+def test_an_end_without_a_job_says_so() -> None:
+    assert outcome(task(phase=Phase.CANCELLED)) == Failed(
+        "BatchTask tasks/bt-1 Cancelled: no AWS Batch job"
+    )
+
+
+def test_a_task_that_went_after_its_end_has_that_end() -> None:
+    assert isinstance(vanished(task(phase=Phase.SUCCEEDED)), Succeeded)
+
+
+def test_a_task_that_went_before_its_end_failed() -> None:
+    assert vanished(task(phase=Phase.RUNNING, job_id="1a2b")) == Failed(
+        "BatchTask tasks/bt-1, whose AWS Batch job is 1a2b, was deleted before its end was seen"
+    )
+    assert gone("bt-1") == Failed("BatchTask bt-1 was deleted before its end was seen")
