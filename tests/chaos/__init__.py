@@ -1,0 +1,1 @@
+"""Two controllers are killed and frozen at every step, over a faulty AWS Batch; then an audit."""

@@ -1,0 +1,1 @@
+"""The submission protocol as a model, and a search through all that can happen to it."""
