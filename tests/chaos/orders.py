@@ -84,7 +84,7 @@ class Orders(BaseModel):
         )
         if self.mutant is Mutant.NO_LOOKUP:
             return replace(
-                timings, resend_after=0.0, signature_life=0.0, clock_skew=0.0, visibility_lag=0.0
+                timings, resend_after=0.0, signature_life=0.0, dating_lag=0.0, visibility_lag=0.0
             )
         return timings
 
