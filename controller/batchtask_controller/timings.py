@@ -48,6 +48,8 @@ class Timings:
     """The pause after the API server refused a request, or after a bug."""
     busy_again: float = 0.5
     """The pause after a task was found to be in other hands."""
+    count_again: float = 600.0
+    """The pause between counts of the tasks that are there."""
     absent_age: float = 300.0
     """A job younger than this that AWS doesn't show isn't lost, only late."""
 
