@@ -38,7 +38,7 @@ class CloudWatch:
         except ClientError as error:
             return self._refused(error)
         except BotoCoreError as error:
-            raise OutputUnavailable(f"{error}") from error
+            raise OutputUnavailable(str(error)) from error
 
     def _read(self, client: "CloudWatchLogsClient", stream: str) -> Written:
         events: list[OutputEvent] = []
@@ -66,7 +66,7 @@ class CloudWatch:
         if code in {"AccessDeniedException", "AccessDenied"}:
             hint = "; give the api-server's AWS role logs:GetLogEvents on the log group"
             raise OutputUnavailable(f"{error}{hint}") from error
-        raise OutputUnavailable(f"{error}") from error
+        raise OutputUnavailable(str(error)) from error
 
     def _client(self, region: str) -> "CloudWatchLogsClient":
         with self._lock:
