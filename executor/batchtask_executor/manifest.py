@@ -129,12 +129,16 @@ def workload_secret(task: BatchTask, content: SecretStr, expires: datetime) -> W
 
 def labels(airflow: AirflowIdentity, instance: str) -> dict[str, str]:
     """The labels by which a task is found; the exact values stand in spec.airflow."""
-    return {
+    found = {
         names.LABEL_INSTANCE: instance,
         names.LABEL_DAG_ID: label(airflow.dag_id),
         names.LABEL_TASK_ID: label(airflow.task_id),
         names.LABEL_RUN_ID: label(airflow.run_id),
+        names.LABEL_TRY_NUMBER: str(airflow.try_number),
     }
+    if airflow.map_index >= 0:
+        found[names.LABEL_MAP_INDEX] = str(airflow.map_index)
+    return found
 
 
 def is_same_try(one: AirflowIdentity | None, other: AirflowIdentity) -> bool:

@@ -115,8 +115,12 @@ def _local_files(relative_path: str) -> Sequence[Path]:
     """The files that Airflow would read as this task's local log."""
     base = Path(conf.get_mandatory_value("logging", "base_log_folder")).expanduser().resolve()
     path = base / relative_path
-    found = sorted(path.parent.glob(f"{path.name}*"))
-    return [each for each in found if each.is_file() and each.resolve().is_relative_to(base)]
+    try:
+        found = sorted(path.parent.glob(f"{path.name}*"))
+        return [each for each in found if each.is_file() and each.resolve().is_relative_to(base)]
+    except (OSError, ValueError):
+        log.exception("Local logs can't be looked for")
+        return []
 
 
 def _lines_of(path: Path) -> Generator[str, None, None]:

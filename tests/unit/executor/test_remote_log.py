@@ -168,6 +168,18 @@ def test_a_file_outside_the_folder_is_not_read(
     assert "a secret" not in lines
 
 
+def test_a_name_that_no_file_can_have_takes_nothing_away(
+    cluster: FakeBatchTasks, logs: TaskLogs
+) -> None:
+    create(cluster, phase=Phase.FAILED)
+    ours = BatchTaskLogIO(lambda: None, logs)
+
+    for name in ("a**b.log", "x" * 5000, "a\0b.log"):
+        sources, streams = ours.stream(name, TiInState())
+        assert sources[0].startswith("BatchTask airflow-tasks/")
+        assert len(streams) == 1
+
+
 def test_while_a_task_runs_the_executor_speaks_and_not_this(
     cluster: FakeBatchTasks, logs: TaskLogs
 ) -> None:
