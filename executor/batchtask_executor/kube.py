@@ -125,9 +125,9 @@ class KubeBatchTasks:
     def find(self, airflow: AirflowIdentity) -> Sequence[BatchTask]:
         """Look one try's tasks up by their labels; see the port."""
         doing = f"find the BatchTasks of {airflow.dag_id}.{airflow.task_id}"
-        wanted = labels(airflow, self._settings.instance)
+        wanted = [f"{name}={value}" for name, value in labels(airflow).items()]
         query = {
-            "labelSelector": ",".join(f"{name}={value}" for name, value in wanted.items()),
+            "labelSelector": ",".join([self._selector, *wanted]),
             "resourceVersion": "0",  # from the API server's memory: etcd would read all tasks
         }
         page = self._json("GET", self._tasks, doing, None, query)

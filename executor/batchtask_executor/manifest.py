@@ -98,7 +98,7 @@ def batch_task(
         metadata=Metadata(
             name=name,
             namespace=namespace,
-            labels=labels(airflow, instance),
+            labels={names.LABEL_INSTANCE: instance, **labels(airflow)},
             annotations={names.ANNOTATION_QUEUING: identity.queuing},
             finalizers=(names.FINALIZER,),
         ),
@@ -127,10 +127,9 @@ def workload_secret(task: BatchTask, content: SecretStr, expires: datetime) -> W
     )
 
 
-def labels(airflow: AirflowIdentity, instance: str) -> dict[str, str]:
-    """The labels by which a task is found; the exact values stand in spec.airflow."""
+def labels(airflow: AirflowIdentity) -> dict[str, str]:
+    """The labels by which a try's tasks are found; the exact values stand in spec.airflow."""
     found = {
-        names.LABEL_INSTANCE: instance,
         names.LABEL_DAG_ID: label(airflow.dag_id),
         names.LABEL_TASK_ID: label(airflow.task_id),
         names.LABEL_RUN_ID: label(airflow.run_id),

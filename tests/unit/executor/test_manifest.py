@@ -79,7 +79,7 @@ def test_priority_weights_are_cut_to_what_the_resource_takes(weight: int, priori
 def test_one_of_many_mapped_tasks_is_found_by_its_index() -> None:
     mapped = AIRFLOW.model_copy(update={"map_index": 0, "try_number": 2})
 
-    found = labels(mapped, "prod")
+    found = labels(mapped)
 
     assert found["batchtask.dev/map-index"] == "0"
     assert found["batchtask.dev/try-number"] == "2"

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
 from batchtask_api import ConditionStatus, ConditionType, Phase, Reason
-from batchtask_executor.manifest import external_id_of, task_name
+from batchtask_executor.manifest import task_name
 from builders import a_condition
 from fakes.executors import ExecutorOver
 from fakes.task_instances import ran
@@ -143,7 +143,7 @@ def test_who_adopts_a_task_does_not_tell_again_what_was_told(
     executor._parts.cache.stop()  # type: ignore[union-attr]
     heir = ExecutorOver(cluster, parallelism=5000)
     heir.start()
-    ti = SimpleNamespace(key=key, external_executor_id=external_id_of(name))
+    ti = SimpleNamespace(key=key, external_executor_id=name.removeprefix("bt-"))
     heir.try_adopt_task_instances([ti])  # type: ignore[list-item]
     heir.loop_until(lambda: key in heir.running)
 
