@@ -12,6 +12,7 @@ from batchtask_api import AirflowIdentity, BatchTask, Phase, names
 from batchtask_executor.job import Job
 from batchtask_executor.manifest import Identity, WorkloadSecret, batch_task, workload_secret
 from batchtask_executor.tasks import AlreadyExists, Bookmark, Deleted, Event, Seen
+from batchtask_executor.tokens import Queuing
 from fakes.clusters import Cluster
 
 AIRFLOW = AirflowIdentity(dag_id="etl", task_id="load", run_id="r+1", try_number=2, map_index=3)
@@ -20,7 +21,7 @@ EXPIRES = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def draft(cluster: Cluster, *, instance: str = "airflow", queuing: str = "q1") -> BatchTask:
-    identity = Identity(str(uuid.uuid4()), queuing, AIRFLOW)
+    identity = Identity(str(uuid.uuid4()), Queuing(queuing), AIRFLOW)
     return batch_task(identity, JOB, namespace=cluster.namespace, instance=instance, priority=7)
 
 

@@ -14,6 +14,7 @@ from batchtask_executor.job import Job
 from batchtask_executor.kube import KubeBatchTasks
 from batchtask_executor.manifest import Identity, batch_task, task_name, workload_secret
 from batchtask_executor.tasks import Forbidden, Refused
+from batchtask_executor.tokens import Queuing
 from batchtask_local.apiserver import ApiServer
 from fakes.awaiting import until
 from fakes.clusters import ServedCluster
@@ -30,7 +31,7 @@ def name_of(workload: Any) -> str:
 
 
 def draft(cluster: ServedCluster, job: dict[str, Any]) -> BatchTask:
-    identity = Identity(str(uuid.uuid4()), "q1", AIRFLOW)
+    identity = Identity(str(uuid.uuid4()), Queuing("q1"), AIRFLOW)
     return batch_task(
         identity, Job(job), namespace=cluster.namespace, instance="airflow", priority=0
     )

@@ -19,6 +19,12 @@ PURE = (
     "table",
     "writer",
     "cache",
+    "rows",
+    "ledger",
+    "inquiries",
+    "adoption",
+    "strays",
+    "tracker",
 )
 
 
@@ -53,6 +59,23 @@ def test_the_executor_brings_no_client_and_no_aws() -> None:
 
     assert "airflow" in loaded
     assert not loaded & {"kubernetes", "boto3", "botocore", "kopf"}
+
+
+def test_the_executor_brings_no_models() -> None:
+    """It is loaded in the API server too, which may not have a database at hand."""
+    script = (
+        "import sys, batchtask_executor.executor;"
+        "print('batchtask_executor.database' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert run.stdout.strip().endswith("False")
 
 
 def test_the_adapter_brings_no_airflow() -> None:
