@@ -6,20 +6,21 @@ scheduler has it, stands in the row alone. How the row stands to our task::
     GONE        it isn't there, has another external id or try, or the key was queued again here
     OVER        it has our id, and Airflow waits for nothing from it: finished, deferred, cleared
     THEIRS      another scheduler's job has it
-    UNTOLD      it still has the id that ours replaced: Airflow hasn't taken in ours yet
     QUEUED, RUNNING, RESTARTING      it has our id and is in that state
 
 What the cluster shows, by how the row stands::
 
-                 QUEUED    UNTOLD    RUNNING   RESTARTING  THEIRS    OVER      GONE
-    no task      Write     Write     Keep      Keep        Yield     Free      Free
-    Queued       wait      wait      Keep      Stop        Yield     Cancel    Cancel
-    Running      Keep      Tell      Keep      Stop        Yield     Cancel    Cancel
-    Succeeded    Report    Report    Report    Report      Yield     Free      Free
-    Failed       again     again     Report    Report      Yield     Free      Free
-    Stopped      Report    Report    Report    Report      Yield     Free      Free
+                 QUEUED    RUNNING   RESTARTING  THEIRS    OVER      GONE
+    no task      Write     Keep      Keep        Yield     Free      Free
+    Queued       wait      Keep      Stop        Yield     Cancel    Cancel
+    Running      Keep      Keep      Stop        Yield     Cancel    Cancel
+    Succeeded    Report    Report    Report      Yield     Free      Free
+    Failed       again     Report    Report      Yield     Free      Free
+    Stopped      Report    Report    Report      Yield     Free      Free
 
-    wait   over `queued_timeout`: TimeOut; its workload is to be written: Write; else Keep, or Tell
+    wait   over `queued_timeout`: TimeOut; its workload is to be written: Write; else Keep
+    Keep   Tell, where a job is there and the row has the id that ours replaced: Airflow has not
+           taken in ours yet
     again  the task never started: Restart, at most `start_retries` times; then Report
     Stop, Cancel   at once if the task never started, else once it has been so for `finish_grace`
            (a good task's process uploads its logs after its row is finished); before that: Hold
@@ -45,7 +46,6 @@ class Standing(enum.Enum):
     RUNNING = "running"
     RESTARTING = "restarting"
     """Cleared while it ran: Airflow waits for the end of its process."""
-    UNTOLD = "untold"
     THEIRS = "theirs"
     OVER = "over"
     GONE = "gone"
@@ -158,7 +158,7 @@ def standing(row: Row | None, known: Known, terms: Terms) -> Standing:
         return Standing.OVER
     if None not in (terms.scheduler, row.queued_by) and row.queued_by != terms.scheduler:
         return Standing.THEIRS
-    return live if row.external_id == known.external_id else Standing.UNTOLD
+    return live
 
 
 def verdict(row: Row | None, known: Known, terms: Terms, now: datetime) -> Verdict:
@@ -172,23 +172,22 @@ def verdict(row: Row | None, known: Known, terms: Terms, now: datetime) -> Verdi
         return _in_time(Cancel(), row, known, terms, now) if is_live else Free()
     match seen:
         case None:
-            is_waited_for = now_stands in (Standing.QUEUED, Standing.UNTOLD)
-            return Write() if is_waited_for else Keep()
+            return Write() if now_stands is Standing.QUEUED else Keep()
         case Queued() | Running() if now_stands is Standing.RESTARTING:
             return _in_time(Stop(), row, known, terms, now)
-        case Queued() if now_stands is not Standing.RUNNING:
-            return _wait(row, known, terms, now) or _told(now_stands)
+        case Queued() if now_stands is Standing.QUEUED:
+            return _wait(row, known, terms, now) or _keep(row, known)
         case Queued() | Running():
-            return _told(now_stands)
-        case Failed() if now_stands in (Standing.QUEUED, Standing.UNTOLD):
-            return Restart(seen.info) if known.restarts < terms.start_retries else Report(seen)
+            return _keep(row, known)
+        case Failed() if now_stands is Standing.QUEUED and known.restarts < terms.start_retries:
+            return Restart(seen.info)
         case Succeeded() | Failed() | Stopped():
             return Report(seen)
     assert_never(seen)
 
 
-def _told(now_stands: Standing) -> Verdict:
-    return Tell() if now_stands is Standing.UNTOLD else Keep()
+def _keep(row: Row | None, known: Known) -> Verdict:
+    return Tell() if row and row.external_id != known.external_id else Keep()
 
 
 def _wait(row: Row | None, known: Known, terms: Terms, now: datetime) -> Verdict | None:

@@ -260,6 +260,7 @@ class Tracker:
             if found[0] in self._table:
                 return True
             self._table.rename(entry, found[0])
+            self._tell(entry)
         entry.restarts, entry.queuing = found[1], queuing_of(task)
         entry.seen_since = self._cache.listings_begun
         self._observe(task, outcome(task))

@@ -65,7 +65,6 @@ def known(seen: Outcome | None = WAITING, **of: Any) -> Known:
 
 ROWS: dict[Standing, Row | None] = {
     Standing.QUEUED: a_row(),
-    Standing.UNTOLD: a_row(external_id=REPLACED),
     Standing.RUNNING: started(state="running"),
     Standing.RESTARTING: started(state="restarting"),
     Standing.THEIRS: a_row(queued_by=8),
@@ -73,18 +72,18 @@ ROWS: dict[Standing, Row | None] = {
     Standing.GONE: None,
 }
 
-K, T, W, H, F, S, C = Keep(), Tell(), Write(), Hold(), Free(), Stop(), Cancel()
+K, W, H, F, S, C = Keep(), Write(), Hold(), Free(), Stop(), Cancel()
 AGAIN = Restart(FAILED.info)
 R = {end: Report(end) for end in (SUCCEEDED, FAILED, STOPPED)}
 TABLE: dict[Outcome | None, tuple[Verdict, ...]] = {
-    # what is seen: QUEUED, UNTOLD, RUNNING, RESTARTING, THEIRS, OVER, GONE
-    None: (W, W, K, K, H, F, F),
-    WAITING: (K, T, K, S, H, C, C),
-    SUBMITTED: (K, T, K, H, H, H, H),
-    RUNNING: (K, T, K, H, H, H, H),
-    SUCCEEDED: (R[SUCCEEDED],) * 4 + (H, F, F),
-    FAILED: (AGAIN, AGAIN, R[FAILED], R[FAILED], H, F, F),
-    STOPPED: (R[STOPPED],) * 4 + (H, F, F),
+    # what is seen: QUEUED, RUNNING, RESTARTING, THEIRS, OVER, GONE
+    None: (W, K, K, H, F, F),
+    WAITING: (K, K, S, H, C, C),
+    SUBMITTED: (K, K, H, H, H, H),
+    RUNNING: (K, K, H, H, H, H),
+    SUCCEEDED: (*[R[SUCCEEDED]] * 3, H, F, F),
+    FAILED: (AGAIN, R[FAILED], R[FAILED], H, F, F),
+    STOPPED: (*[R[STOPPED]] * 3, H, F, F),
 }
 IN_TIME: dict[tuple[Outcome | None, Standing], Verdict] = {
     **{(seen, Standing.THEIRS): F for seen in SEEN},
@@ -155,10 +154,20 @@ def test_before_its_row_was_read_any_try_is_its_own() -> None:
     assert standing(row, replace(known(), try_number=None), TERMS) is Standing.QUEUED
 
 
-def test_a_null_id_that_ours_replaced_is_untold() -> None:
-    has_replaced_null = replace(known(), external_ids=frozenset({OURS, None}))
+@pytest.mark.parametrize("replaced", [REPLACED, None])
+@pytest.mark.parametrize("state", ["queued", "running"])
+@pytest.mark.parametrize("seen", SEEN)
+def test_a_row_that_has_the_id_which_ours_replaced_is_ours_and_is_told(
+    replaced: str | None, state: str, seen: Outcome | None
+) -> None:
+    has_replaced = replace(known(seen), external_ids=frozenset({OURS, replaced}))
+    row = a_row(state=state)
 
-    assert standing(a_row(external_id=None), has_replaced_null, TERMS) is Standing.UNTOLD
+    decided = verdict(replace(row, external_id=replaced), has_replaced, TERMS, NOW)
+
+    expected = verdict(row, has_replaced, TERMS, NOW)
+    is_live = isinstance(seen, Queued | Running)
+    assert decided == (Tell() if is_live and expected == Keep() else expected)
 
 
 @pytest.mark.parametrize(("scheduler", "queued_by"), [(None, 8), (7, None)])
@@ -180,14 +189,15 @@ def test_what_never_started_is_made_again_at_most_so_many_times(restarts: int, m
     assert decided == (AGAIN if restarts < most else Report(FAILED))
 
 
-@pytest.mark.parametrize("where", [Standing.QUEUED, Standing.UNTOLD])
+@pytest.mark.parametrize("external_id", [OURS, REPLACED])
 @pytest.mark.parametrize("why", ["", "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT"])
 def test_a_task_that_waits_for_too_long_is_timed_out_with_awss_reason(
-    where: Standing, why: str
+    external_id: str, why: str
 ) -> None:
     terms = replace(TERMS, queued_timeout=timedelta(seconds=600))
+    row = a_row(external_id=external_id)
 
-    decided = verdict(ROWS[where], known(Queued(why, is_submitted=True)), terms, NOW)
+    decided = verdict(row, known(Queued(why, is_submitted=True)), terms, NOW)
 
     assert isinstance(decided, TimeOut)
     assert (why or "AWS Batch gives no reason") in decided.info
@@ -275,3 +285,5 @@ def test_airflow_hears_only_of_what_it_waits_for(
         assert external_id in (OURS, REPLACED)
         assert queued_by in (None, 7)
         assert (try_number, is_current) == (1, True)
+    if isinstance(decided, Restart | Write | TimeOut):
+        assert state == "queued"
