@@ -383,7 +383,7 @@ def test_the_end_leaves_jobs_to_the_next_scheduler(
     executor.terminate()
     assert not cluster.objects[name_of(workload)].spec.cancel
 
-    cluster._is_closed = False
+    cluster.reopen()
     heir = ExecutorOver(cluster, rows=executor.rows, parallelism=10)
     assert list(heir.try_adopt_task_instances([row_of(workload)])) == []
     heir.start()
@@ -401,7 +401,7 @@ def test_a_task_that_ended_before_it_was_adopted_is_reported(
     cluster.set_status(name_of(workload), phase=Phase.FAILED)
     executor.end()
 
-    cluster._is_closed = False
+    cluster.reopen()
     heir = ExecutorOver(cluster, rows=executor.rows, parallelism=10)
     heir.start()
     heir.loop_until(lambda: heir._parts.cache.last_complete)  # type: ignore[union-attr]

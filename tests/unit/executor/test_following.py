@@ -96,7 +96,7 @@ def is_cancelled(cluster: FakeBatchTasks, name: str) -> bool:
     return name in cluster.objects and cluster.objects[name].spec.cancel
 
 
-# -- a late end of an earlier job changes nothing -------------------------------------------------
+# -- a late end of an earlier job changes nothing --------------------------------------------------
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.LOST])
@@ -313,7 +313,7 @@ def test_a_task_cleared_while_it_runs_is_cancelled_if_its_process_stays(
     assert executor.loop_until_event(workload.ti.key)[0] == "failed"
 
 
-# -- a job that failed before its task started ----------------------------------------------------
+# -- a job that failed before its task started -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ def test_a_workload_that_cannot_be_made_anew_fails_its_task(
     assert "no DAG for load" in info
 
 
-# -- the queue --------------------------------------------------------------------------------------
+# -- the queue -------------------------------------------------------------------------------------
 
 
 def test_a_job_that_waits_two_hours_is_left_to_wait_and_succeeds(
@@ -507,7 +507,7 @@ def test_a_job_that_runs_is_never_timed_out(
 
 
 def test_a_task_that_waits_for_its_heartbeat_waits_for_its_turn(executor: ExecutorOver) -> None:
-    workload = executor.queue()
+    workload: Any = executor.queue()
 
     with pytest.raises(NotImplementedError):
         executor.revoke_task(ti=workload.ti)
@@ -532,7 +532,7 @@ def test_revoking_raises_nothing_else(executor: ExecutorOver) -> None:
     executor.revoke_task(ti=broken)
 
 
-# -- the token --------------------------------------------------------------------------------------
+# -- the token -------------------------------------------------------------------------------------
 
 
 def test_a_task_whose_token_expires_is_given_a_fresh_one(
@@ -570,7 +570,7 @@ def _jti(secret: Any) -> str:
     return str(jwt.decode(content["token"], options={"verify_signature": False})["jti"])
 
 
-# -- adoption ---------------------------------------------------------------------------------------
+# -- adoption --------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -586,7 +586,7 @@ def take_over(executor: ExecutorOver, heir: ExecutorOver, *tis: Any) -> None:
     executor.end()
     executor.wait_for_the_end()
     assert isinstance(executor._given, FakeBatchTasks)
-    executor._given._is_closed = False
+    executor._given.reopen()
     heir.start()
     assert list(heir.try_adopt_task_instances(tis)) == []
     for ti in tis:
@@ -745,7 +745,7 @@ def test_a_task_that_another_scheduler_took_is_let_go_and_not_cancelled(
 ) -> None:
     executor.end()
     executor.wait_for_the_end()
-    cluster._is_closed = False
+    cluster.reopen()
     first = ExecutorOver(cluster, parallelism=10)
     first.job_id = 1
     first.start()
@@ -816,7 +816,7 @@ def _age(cluster: FakeBatchTasks, name: str) -> None:
     cluster.set_status(name)
 
 
-# -- tasks that nobody follows ----------------------------------------------------------------------
+# -- tasks that nobody follows ---------------------------------------------------------------------
 
 
 def test_a_task_that_nobody_waits_for_is_cancelled(
