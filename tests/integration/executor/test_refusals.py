@@ -160,6 +160,8 @@ def test_the_executors_own_rights_do_for_all_it_does(
     executor.loop_until(lambda: real_cluster.workload(name_of(first)))
     real_cluster.set_status(name_of(first), phase=Phase.SUCCEEDED)
     assert executor.loop_until_event(first.ti.key)[0] == "success"
+    executor.pass_time(60)
+    executor.loop_until(lambda: not len(executor._table))
 
     # Its name is taken, so the executor looks whose the task is.
     again = executor.queue(external_executor_id=first.ti.external_executor_id, task_id="again")
@@ -171,7 +173,9 @@ def test_the_executors_own_rights_do_for_all_it_does(
     KubeBatchTasks(real_cluster.settings(config_file=str(kubeconfig))).put_workload(
         workload_secret(task, SecretStr("again"), datetime.now(UTC))
     )
-    executor.revoke_task(ti=row)
+    executor.rows.change(row, state="failed")
+    executor.pass_time(60)
+    executor.loop_until(lambda: not executor.running)
     until(lambda: real_cluster.read(task_name(made)).spec.cancel)
     assert "batchtask delayed" not in [event for _, event, _ in executor.logged]
 
