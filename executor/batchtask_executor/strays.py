@@ -8,7 +8,7 @@ from batchtask_api import BatchTask
 from batchtask_executor import ledger
 from batchtask_executor.cache import TaskCache
 from batchtask_executor.inquiries import Look
-from batchtask_executor.ledger import HANDOVER, Known, Terms, Verdict
+from batchtask_executor.ledger import HANDOVER, Known, Terms
 from batchtask_executor.manifest import named
 from batchtask_executor.outcome import outcome
 from batchtask_executor.rows import Place, Row
@@ -42,33 +42,26 @@ class Strays:
         for name, task in live.items():
             yield Look(name, _place(task))
 
-    def verdict(self, name: str, row: Row | None, now: datetime) -> Verdict | None:
-        """What is to be done about one, by its row: Keep, Hold or Cancel; None if it is gone."""
+    def is_to_end(self, name: str, row: Row | None, now: datetime) -> bool:
+        """Whether one is to be cancelled, by its row."""
         task, found = self._cache.get(name), named(name)
         if task is None or task.spec.airflow is None or found is None:
-            return None
+            return False
         since = self._unwanted_since.get(name)
         known = Known(
             frozenset({found[0]}),
             found[0],
             task.spec.airflow.try_number,
             seen=outcome(task),
-            restarts=found[1],
             unwanted_since=since,
         )
         decided = ledger.verdict(row, known, self._terms, now)
         if not isinstance(decided, ledger.Hold | ledger.Cancel):
             self._unwanted_since.pop(name, None)
-            return decided
+            return False
         self._unwanted_since.setdefault(name, now)
         is_sure = since is not None and now - since >= HANDOVER
-        return decided if is_sure else ledger.Hold()
-
-    def place(self, name: str) -> Place:
-        """Where its row is; only for one that verdict() knew."""
-        task = self._cache.get(name)
-        assert task is not None  # noqa: S101 - for the type checker
-        return _place(task)
+        return is_sure and isinstance(decided, ledger.Cancel)
 
 
 def _is_stray(task: BatchTask, table: TaskTable) -> bool:

@@ -105,10 +105,6 @@ class Tracker:
             self._drop(before)  # it was never written, and nobody waits for it any more
         return self._order(entry, workload)
 
-    def submit(self, orders: Sequence[Order]) -> None:
-        """Have these written: all at once, since the threads compete with the scheduler's."""
-        self._writer.submit(orders)
-
     def revoke(self, key: Hashable, given: str | None) -> bool:
         """Have a task end that nothing is known of; False for one that waits for its turn."""
         if self._table.current(key) or (given and given in self._table):
@@ -389,19 +385,9 @@ class Tracker:
 
     def _stray(self, name: str, row: Row | None, now: datetime) -> None:
         """Deal with a task of this instance that isn't followed here."""
-        match self._strays.verdict(name, row, now):
-            case ledger.Cancel():
-                log.info("Cancelling BatchTask %s: no task instance waits for it", name)
-                self._cancel(name)
-            case ledger.Keep() if row and row.external_id and self._is_lost(row):
-                entry = Entry(row.external_id, self._strays.place(name), is_adopted=True)
-                entry.is_urgent = True
-                self._table.add(entry)
-
-    def _is_lost(self, row: Row) -> bool:
-        """Whether the scheduler counts on this executor for a task that it lost sight of."""
-        is_ours = self._terms.scheduler is not None and row.queued_by == self._terms.scheduler
-        return is_ours and self._table.current(row.key) is None
+        if self._strays.is_to_end(name, row, now):
+            log.info("Cancelling BatchTask %s: no task instance waits for it", name)
+            self._cancel(name)
 
     def _tell(self, entry: Entry) -> None:
         if entry.key is not None and self._table.is_current(entry):
@@ -419,6 +405,12 @@ class Tracker:
         key = self._table.end(entry)
         if key is not None and entry.reported_at is None:
             self._words.append(Freed(key))
+
+    # -- the two ways to the cluster: what has to hold for every write belongs here ---------------
+
+    def submit(self, orders: Sequence[Order]) -> None:
+        """Have these written: all at once, since the threads compete with the scheduler's."""
+        self._writer.submit(orders)
 
     def _cancel(self, name: str) -> None:
         self._writer.cancel(name)
