@@ -89,7 +89,7 @@ def _map(value: Mapping[object, object], schema: Mapping[str, Any], path: str) -
 
 def _text(key: object, path: str) -> str:
     if not isinstance(key, str):
-        raise Misfit(f"{path} has a key that is {_kind(key)}; keys must be strings")
+        raise Misfit(f"{path} has a key that is {kind(key)}; keys must be strings")
     return key
 
 
@@ -102,10 +102,11 @@ def _typed(value: object, kinds: Any, schema: Mapping[str, Any], path: str) -> A
 def _wrong_type(value: object, schema: Mapping[str, Any], path: str) -> Misfit:
     wanted = schema.get("type", "object")
     quotes = "; put it in quotes" if wanted == "string" and isinstance(value, int) else ""
-    return Misfit(f"{path} must be {_CALLED.get(wanted, wanted)}, not {_kind(value)}{quotes}")
+    return Misfit(f"{path} must be {_CALLED.get(wanted, wanted)}, not {kind(value)}{quotes}")
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
+    """What a value is, for messages that are not to quote it."""
     return "null" if value is None else type(value).__name__
 
 

@@ -93,7 +93,7 @@ def test_job_names_in_the_configuration_are_noted_once_each() -> None:
     [
         ({"command": ["ls"]}, "executor_config.command"),
         ({"containerOverrides": {"command": ["ls"]}}, "containerOverrides.command"),
-        ({"container_overrides": {"command": []}}, "containerOverrides.command"),
+        ({"container_overrides": {"command": ["ls"]}}, "containerOverrides.command"),
         (
             {"ecsPropertiesOverride": {"taskProperties": [{"containers": [{"command": ["ls"]}]}]}},
             "ecsPropertiesOverride.taskProperties[0].containers[0].command",
@@ -133,7 +133,7 @@ def test_an_init_container_may_have_its_own_command() -> None:
 
     job = builder().job("default", {"eksPropertiesOverride": {"podProperties": pod}})
 
-    assert job.parameters["eksPropertiesOverride"] == {"podProperties": pod}
+    assert job.parameters["eksPropertiesOverride"] == {"podProperties": pod | {"containers": [{}]}}
 
 
 @pytest.mark.parametrize(
