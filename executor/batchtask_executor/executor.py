@@ -15,6 +15,7 @@ from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import Change, TaskCache
 from batchtask_executor.config import SECTION, Settings, SettingsError
 from batchtask_executor.drafts import Drafts, airflow_identity
+from batchtask_executor.gate import Claimant, Gate, GatedTasks
 from batchtask_executor.job import BadJob, JobBuilder
 from batchtask_executor.manifest import (
     Identity,
@@ -43,6 +44,7 @@ class _Parts:
     settings: Settings
     drafts: Drafts
     tasks: BatchTasks
+    gate: Gate
     writer: Writer
     cache: TaskCache
 
@@ -74,10 +76,17 @@ class BatchTaskExecutor(BaseExecutor):
 
         return KubeBatchTasks(settings)
 
+    def claimant(self, settings: Settings) -> Claimant:
+        """Make this Airflow's part in the claim of the instance; nothing is asked yet."""
+        from batchtask_executor.claimant import airflow_claimant
+
+        return airflow_claimant(settings)
+
     def start(self) -> None:
         """Start the threads. Bad options don't stop the scheduler: they fail the tasks."""
         try:
             self._parts = self._assemble()
+            self._parts.gate.start()
             self._parts.writer.start()
             self._parts.cache.start()
         except (SettingsError, BadJob) as error:
@@ -94,8 +103,10 @@ class BatchTaskExecutor(BaseExecutor):
             self.log.warning("%s", note)
         tasks = self.connect(settings)
         drafts = Drafts(settings, builder, lambda: self.jwt_generator)
-        writer = Writer(tasks, backoff=self.backoff)
-        return _Parts(settings, drafts, tasks, writer, TaskCache(tasks, backoff=self.backoff))
+        gate = Gate(self.claimant(settings), settings, backoff=self.backoff)
+        writer = Writer(GatedTasks(tasks, gate), backoff=self.backoff)
+        cache = TaskCache(tasks, backoff=self.backoff)
+        return _Parts(settings, drafts, tasks, gate, writer, cache)
 
     def queue_workload(self, workload: "ExecutorWorkload", session: "Session") -> None:
         """Take a workload in; what can't be run fails by itself, and stops nothing."""
@@ -296,6 +307,7 @@ class BatchTaskExecutor(BaseExecutor):
     def end(self) -> None:
         """Stop the threads; jobs go on, for the next scheduler to adopt."""
         if self._parts:
+            self._parts.gate.stop()
             self._parts.writer.stop()
             self._parts.cache.stop()
             self._parts.tasks.close()

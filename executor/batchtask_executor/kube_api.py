@@ -15,7 +15,7 @@ from batchtask_executor.config import SECTION, Settings
 from batchtask_executor.kube_errors import refusal
 from batchtask_executor.tasks import Refused, Unavailable
 
-MERGE_PATCH: Final = "application/merge-patch+json"
+_MERGE_PATCH: Final = "application/merge-patch+json"
 STRICT: Final = {"fieldValidation": "Strict", "fieldManager": "batchtask-executor"}
 """Without Strict the API server drops fields that it doesn't know, in silence."""
 
@@ -96,7 +96,7 @@ class KubeApi:
                 f"{connection.host}{path}" + (f"?{urlencode(query)}" if query else ""),
                 body=content,
                 headers={
-                    "Content-Type": MERGE_PATCH if method == "PATCH" else _JSON,
+                    "Content-Type": _MERGE_PATCH if method == "PATCH" else _JSON,
                     **connection.authorization(),
                 },
                 timeout=stream or _TIMEOUT,

@@ -10,9 +10,13 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.config import Settings
 from batchtask_executor.executor import BatchTaskExecutor
+from batchtask_executor.gate import Claimant
+from batchtask_executor.kube_api import KubeApi
+from batchtask_executor.kube_claims import KubeClaims
 from batchtask_executor.tasks import BatchTasks
 from fakes.airflow import execute_task
 from fakes.awaiting import until
+from fakes.claims import FakeClaims, a_claimant
 
 
 class ConfiguredExecutor(BatchTaskExecutor):
@@ -25,9 +29,16 @@ class ConfiguredExecutor(BatchTaskExecutor):
         self.logged: list[tuple[str | None, str, str | None]] = []
         """The task events that the scheduler saved: task id, event, text."""
 
+    airflow = "this-airflow"
+    """The id that its database would have, if there was one."""
+
+    def claimant(self, settings: Settings) -> Claimant:
+        return a_claimant(KubeClaims(settings, KubeApi(settings)), self.airflow)
+
     def wait_for_the_end(self) -> None:
         """Wait for the threads that end() told to stop."""
         if self._parts:
+            self._parts.gate.join(10)
             self._parts.writer.join(10)
             self._parts.cache.join(10)
 
@@ -71,13 +82,20 @@ class ConfiguredExecutor(BatchTaskExecutor):
 class ExecutorOver(ConfiguredExecutor):
     """The executor over a given port."""
 
-    def __init__(self, tasks: BatchTasks, **kwargs: Any) -> None:
+    def __init__(
+        self, tasks: BatchTasks, *, claims: FakeClaims | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._given = tasks
+        self._claims = claims or FakeClaims()
 
     def connect(self, settings: Settings) -> BatchTasks:
         del settings
         return self._given
+
+    def claimant(self, settings: Settings) -> Claimant:
+        del settings
+        return a_claimant(self._claims, self.airflow)
 
 
 def options(**values: Any) -> Mapping[str, str]:

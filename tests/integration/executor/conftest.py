@@ -31,10 +31,12 @@ def real_cluster(envtest_server: ApiServer, namespace: str) -> Iterator[ServedCl
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartExecutor]:
-    """Start an executor that is configured for a cluster; `of` goes over its options."""
+    """Start an Airflow's executor, configured for a cluster; `of` goes over its options."""
     started: list[ConfiguredExecutor] = []
 
-    def start(cluster: ServedCluster, **of: Any) -> ConfiguredExecutor:
+    def start(
+        cluster: ServedCluster, *, airflow: str = ConfiguredExecutor.airflow, **of: Any
+    ) -> ConfiguredExecutor:
         values: dict[str, Any] = {
             "namespace": cluster.namespace,
             "in_cluster": "False",
@@ -45,6 +47,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartExecutor]:
         for name, value in options(**(values | of)).items():
             monkeypatch.setenv(name, value)
         executor = ConfiguredExecutor(parallelism=5000)
+        executor.airflow = airflow
         started.append(executor)
         executor.start()
         return executor
