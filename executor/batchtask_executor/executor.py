@@ -11,11 +11,13 @@ from airflow.executors.workloads import ExecuteTask
 from airflow.models.taskinstancekey import TaskInstanceKey
 
 from batchtask_api import BatchTask, names, submit_job
+from batchtask_executor.advice import advice
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import Change, TaskCache
 from batchtask_executor.config import SECTION, Settings, SettingsError
 from batchtask_executor.drafts import Drafts, airflow_identity
 from batchtask_executor.gate import Claimant, Gate, GatedTasks
+from batchtask_executor.health import Premises, start_examining
 from batchtask_executor.job import BadJob, JobBuilder
 from batchtask_executor.manifest import (
     Identity,
@@ -82,6 +84,13 @@ class BatchTaskExecutor(BaseExecutor):
 
         return airflow_claimant(settings)
 
+    def premises(self, settings: Settings) -> Premises:
+        """Make the port to what the health check looks at; nothing is asked yet."""
+        from batchtask_executor.kube_api import KubeApi
+        from batchtask_executor.kube_premises import KubePremises
+
+        return KubePremises(settings, KubeApi(settings, connections=1))
+
     def start(self) -> None:
         """Start the threads. Bad options don't stop the scheduler: they fail the tasks."""
         try:
@@ -89,6 +98,7 @@ class BatchTaskExecutor(BaseExecutor):
             self._parts.gate.start()
             self._parts.writer.start()
             self._parts.cache.start()
+            start_examining(self.premises(self._parts.settings), self._parts.settings)
         except (SettingsError, BadJob) as error:
             self._trouble = f"{error} (restart the scheduler after changing it)"
             self.log.error("No task can run on AWS Batch: %s", error)  # noqa: TRY400 - no bug
@@ -97,9 +107,9 @@ class BatchTaskExecutor(BaseExecutor):
             self.log.exception("The executor didn't start")
 
     def _assemble(self) -> _Parts:
-        settings = Settings.read(lambda name: self.conf.get(SECTION, name, fallback=None))
+        settings = Settings.read(lambda name: self._option(SECTION, name))
         builder = JobBuilder(settings, submit_job.schema())
-        for note in builder.notes:
+        for note in (*builder.notes, *advice(self._option, settings)):
             self.log.warning("%s", note)
         tasks = self.connect(settings)
         drafts = Drafts(settings, builder, lambda: self.jwt_generator)
@@ -107,6 +117,10 @@ class BatchTaskExecutor(BaseExecutor):
         writer = Writer(GatedTasks(tasks, gate), backoff=self.backoff)
         cache = TaskCache(tasks, backoff=self.backoff)
         return _Parts(settings, drafts, tasks, gate, writer, cache)
+
+    def _option(self, section: str, name: str) -> str | None:
+        value: str | None = self.conf.get(section, name, fallback=None)
+        return value
 
     def queue_workload(self, workload: "ExecutorWorkload", session: "Session") -> None:
         """Take a workload in; what can't be run fails by itself, and stops nothing."""

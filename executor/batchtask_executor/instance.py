@@ -70,14 +70,16 @@ class Claims(Protocol):
 
 
 class OwnId(Protocol):
-    """The id that stands in this Airflow's database."""
+    """The id that stands in this Airflow's database.
+
+    Every method raises Unavailable where the database can't be asked.
+    """
+
+    def peek(self) -> str | None:
+        """Return it, None where there is none."""
 
     def get(self) -> str:
-        """Return it; make it where there is none.
-
-        Raises:
-            Unavailable: the database can't be asked.
-        """
+        """Return it; make it where there is none."""
 
 
 def settle(claims: Claims, ours: Claim) -> Standing:

@@ -2,6 +2,7 @@
 
 import contextlib
 import uuid
+from collections.abc import Iterator
 from typing import Final
 
 from airflow.models.variable import Variable
@@ -25,18 +26,29 @@ class DatabaseId:
     No key of the configuration serves: Airflow's chart makes new ones on each upgrade.
     """
 
+    def peek(self) -> str | None:
+        """Return it, None where there is none; see the port."""
+        with _asked():
+            return _read()
+
     def get(self) -> str:
-        """Return it; make it where there is none. See the port."""
-        try:
+        """Return it; make it where there is none; see the port."""
+        with _asked():
             found = _read() or _made()
-        except SQLAlchemyError as error:
-            raise Unavailable(f"Airflow's Variable {KEY} can't be read or made: {error}") from error
         if found is None:
             raise Unavailable(
                 f"Airflow's Variable {KEY} can't be read: was [core] fernet_key changed? Delete "
                 "the Variable, and run `airflow batchtask claim`"
             )
         return found
+
+
+@contextlib.contextmanager
+def _asked() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise Unavailable(f"Airflow's Variable {KEY} can't be read or made: {error}") from error
 
 
 def _read() -> str | None:

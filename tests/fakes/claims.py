@@ -51,6 +51,9 @@ class FixedId:
     value: str = "this-airflow"
     down: TasksError | None = None
 
+    def peek(self) -> str | None:
+        return self.get()
+
     def get(self) -> str:
         if self.down:
             raise self.down

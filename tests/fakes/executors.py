@@ -11,12 +11,14 @@ from batchtask_executor.backoff import Backoff
 from batchtask_executor.config import Settings
 from batchtask_executor.executor import BatchTaskExecutor
 from batchtask_executor.gate import Claimant
+from batchtask_executor.health import Premises
 from batchtask_executor.kube_api import KubeApi
 from batchtask_executor.kube_claims import KubeClaims
 from batchtask_executor.tasks import BatchTasks
 from fakes.airflow import execute_task
 from fakes.awaiting import until
 from fakes.claims import FakeClaims, a_claimant
+from fakes.premises import FakePremises
 
 
 class ConfiguredExecutor(BatchTaskExecutor):
@@ -96,6 +98,10 @@ class ExecutorOver(ConfiguredExecutor):
     def claimant(self, settings: Settings) -> Claimant:
         del settings
         return a_claimant(self._claims, self.airflow)
+
+    def premises(self, settings: Settings) -> Premises:
+        del settings
+        return FakePremises()
 
 
 def options(**values: Any) -> Mapping[str, str]:

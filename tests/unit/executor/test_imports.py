@@ -17,6 +17,12 @@ PURE = (
     "tasks",
     "config",
     "table",
+    "instance",
+    "gate",
+    "health",
+    "advice",
+    "migrate",
+    "short_forms",
     "writer",
     "cache",
 )
