@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow._shared.observability.metrics import stats
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecuteTask
 from airflow.models.taskinstancekey import TaskInstanceKey
@@ -26,6 +27,7 @@ from batchtask_executor.manifest import (
     external_id_of,
     task_name,
 )
+from batchtask_executor.metrics import Metrics, Stats
 from batchtask_executor.orders import Delayed, Order, Rejected, Renamed, Report, Written
 from batchtask_executor.outcome import Failed, Outcome, Succeeded, gone, outcome, vanished
 from batchtask_executor.table import Entry, TaskTable
@@ -61,6 +63,9 @@ class BatchTaskExecutor(BaseExecutor):
     pre_assigns_external_executor_id: ClassVar[bool] = True
     """Airflow commits a UUID together with QUEUED: the task is named by it."""
 
+    stats: ClassVar[Stats] = getattr(stats, "Stats", stats)
+    """The scheduler's own metrics: a class up to Airflow 3.2, later beside a module's functions."""
+
     backoff: ClassVar[Backoff] = Backoff()
     """Between tries at an API server that doesn't answer, or doesn't take something for now."""
 
@@ -71,6 +76,7 @@ class BatchTaskExecutor(BaseExecutor):
         self._swept = 0
         self._kept_events: list[object] = []
         self._trouble = f"{type(self).__name__} was not started"
+        self._metrics = Metrics(self.stats)
 
     def connect(self, settings: Settings) -> BatchTasks:
         """Make the port to the cluster; no connection is opened before it is used."""
@@ -189,12 +195,14 @@ class BatchTaskExecutor(BaseExecutor):
         self._guard(self._resolve_adopted, parts)
         self._guard(self._sweep, parts)
         self._guard(self._cancel_left)
+        self._guard(self._metrics.cached, len(parts.cache))
 
     def _take_reports(self, parts: _Parts) -> None:
         for report in parts.writer.drain():
             self._guard(self._take_report, parts, report)
 
     def _take_report(self, parts: _Parts, report: Report) -> None:
+        self._guard(self._metrics.took, report)
         if isinstance(report, Renamed):
             self._rename(report)
             return
@@ -234,6 +242,7 @@ class BatchTaskExecutor(BaseExecutor):
         key = self._table.end(known_by)
         if key is None or key not in self.running:
             return  # a word about an earlier queuing, or Airflow has ended it by itself
+        self._guard(self._metrics.ended, now)
         if isinstance(now, Succeeded):
             self.success(key, info=now.info)
         else:
