@@ -119,7 +119,7 @@ def test_the_class_is_changed_where_it_stands(before: str, after: str) -> None:
         ("{tags}", "# submit_job_kwargs is no JSON"),
         ("[]", "# This can't be used as it is:"),
         ('{"jobQeue": "x"}', "did you mean jobQueue?"),
-        ('{"nodeOverrides": {"numNodes": 2}, "Tags": []}', "Tags is unknown to SubmitJob"),
+        ('{"nodeOverrides": {"numNodes": 2}, "Tags": []}', "tags must be an object, not list"),
         (
             '{"containerOverrides": {"command": ["ls"]}}',
             "# containerOverrides.command is dropped: the Airflow workload is the command.",
