@@ -15,10 +15,11 @@ from batchtask_api import BatchTask, names, submit_job
 from batchtask_executor.advice import advice
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import Change, TaskCache
+from batchtask_executor.checkup import Checkup
 from batchtask_executor.config import SECTION, Settings, SettingsError
 from batchtask_executor.drafts import Drafts, airflow_identity
 from batchtask_executor.gate import Claimant, Gate, GatedTasks
-from batchtask_executor.health import Premises, start_examining
+from batchtask_executor.health import Premises
 from batchtask_executor.job import BadJob, JobBuilder
 from batchtask_executor.manifest import (
     Identity,
@@ -48,6 +49,7 @@ class _Parts:
     settings: Settings
     drafts: Drafts
     tasks: BatchTasks
+    checkup: Checkup
     gate: Gate
     writer: Writer
     cache: TaskCache
@@ -104,7 +106,7 @@ class BatchTaskExecutor(BaseExecutor):
             self._parts.gate.start()
             self._parts.writer.start()
             self._parts.cache.start()
-            start_examining(self.premises(self._parts.settings), self._parts.settings)
+            self._parts.checkup.start()
         except (SettingsError, BadJob) as error:
             self._trouble = f"{error} (restart the scheduler after changing it)"
             self.log.error("No task can run on AWS Batch: %s", error)  # noqa: TRY400 - no bug
@@ -122,7 +124,8 @@ class BatchTaskExecutor(BaseExecutor):
         gate = Gate(self.claimant(settings), settings, backoff=self.backoff)
         writer = Writer(GatedTasks(tasks, gate), backoff=self.backoff)
         cache = TaskCache(tasks, backoff=self.backoff)
-        return _Parts(settings, drafts, tasks, gate, writer, cache)
+        checkup = Checkup(self.premises(settings), settings, backoff=self.backoff)
+        return _Parts(settings, drafts, tasks, checkup, gate, writer, cache)
 
     def _option(self, section: str, name: str) -> str | None:
         value: str | None = self.conf.get(section, name, fallback=None)
@@ -330,6 +333,7 @@ class BatchTaskExecutor(BaseExecutor):
     def end(self) -> None:
         """Stop the threads; jobs go on, for the next scheduler to adopt."""
         if self._parts:
+            self._parts.checkup.stop()
             self._parts.gate.stop()
             self._parts.writer.stop()
             self._parts.cache.stop()

@@ -1,7 +1,5 @@
 """What is wrong with the cluster, said once and plainly before any task meets it."""
 
-import logging
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -10,8 +8,6 @@ from batchtask_api import BatchTaskSpec, names, rbac
 from batchtask_api.structural import structural_schema
 from batchtask_executor.config import SECTION, Settings
 from batchtask_executor.tasks import Forbidden, TasksError
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +86,6 @@ def examine(premises: Premises, settings: Settings) -> Sequence[str]:
         return problems(gather(premises), settings)
     except TasksError as error:
         return [str(error)]
-
-
-def start_examining(premises: Premises, settings: Settings) -> None:
-    """Examine in a thread, and log what is wrong: it keeps no scheduler from starting."""
-
-    def run() -> None:
-        for problem in examine(premises, settings):
-            log.error("Health check: %s", problem)
-
-    threading.Thread(target=run, name="batchtask-health", daemon=True).start()
 
 
 def _of_the_crd(findings: Findings) -> Iterator[str]:

@@ -40,6 +40,7 @@ class ConfiguredExecutor(BatchTaskExecutor):
     def wait_for_the_end(self) -> None:
         """Wait for the threads that end() told to stop."""
         if self._parts:
+            self._parts.checkup.join(10)
             self._parts.gate.join(10)
             self._parts.writer.join(10)
             self._parts.cache.join(10)

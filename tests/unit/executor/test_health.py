@@ -1,5 +1,4 @@
 import copy
-import logging
 from typing import Any
 
 import pytest
@@ -7,9 +6,8 @@ import pytest
 from batchtask_api import submit_job
 from batchtask_api.crd import task_schema
 from batchtask_executor.config import Settings
-from batchtask_executor.health import RIGHTS, Right, examine, start_examining
+from batchtask_executor.health import RIGHTS, Right, examine
 from batchtask_executor.tasks import Unavailable
-from fakes.awaiting import until
 from fakes.premises import FakePremises
 
 
@@ -76,12 +74,3 @@ def test_an_api_server_that_does_not_answer_is_what_is_wrong() -> None:
     assert told(FakePremises(down=Unavailable("no answer from https://x"))) == (
         "no answer from https://x"
     )
-
-
-def test_all_that_is_wrong_is_logged_from_a_thread(caplog: pytest.LogCaptureFixture) -> None:
-    start_examining(FakePremises(kind=None, namespace_is_there=False), Settings())
-
-    until(lambda: len(caplog.records) == 2)
-
-    assert {each.levelno for each in caplog.records} == {logging.ERROR}
-    assert all(each.threadName == "batchtask-health" for each in caplog.records)
