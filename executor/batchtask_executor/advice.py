@@ -19,16 +19,14 @@ _FAN_OUT: Final = (
 )
 
 
-def advice(option: Option, settings: Settings) -> Sequence[str]:
-    """List what to look at, each with the way out."""
-    return [
-        *_left_behind(option),
-        *_attempts(settings),
-        *_alias(option),
-        *_execution_api(option),
-        *_logs(option),
-        *_fan_out(option),
-    ]
+def warnings(option: Option, settings: Settings) -> Sequence[str]:
+    """List what is not as a user may think, each with the way out."""
+    return [*_left_behind(option), *_attempts(settings), *_logs(option)]
+
+
+def reminders(option: Option) -> Sequence[str]:
+    """List what may be right or wrong: that doesn't show in this configuration."""
+    return [*_alias(option), *_execution_api(option), *_fan_out(option)]
 
 
 def _left_behind(option: Option) -> Iterator[str]:

@@ -12,7 +12,7 @@ from airflow.executors.workloads import ExecuteTask
 from airflow.models.taskinstancekey import TaskInstanceKey
 
 from batchtask_api import BatchTask, names, submit_job
-from batchtask_executor.advice import advice
+from batchtask_executor import advice
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import Change, TaskCache
 from batchtask_executor.checkup import Checkup
@@ -117,8 +117,10 @@ class BatchTaskExecutor(BaseExecutor):
     def _assemble(self) -> _Parts:
         settings = Settings.read(lambda name: self._option(SECTION, name))
         builder = JobBuilder(settings, submit_job.schema())
-        for note in (*builder.notes, *advice(self._option, settings)):
-            self.log.warning("%s", note)
+        for warning in (*builder.notes, *advice.warnings(self._option, settings)):
+            self.log.warning("%s", warning)
+        for reminder in advice.reminders(self._option):
+            self.log.info("%s", reminder)
         tasks = self.connect(settings)
         drafts = Drafts(settings, builder, lambda: self.jwt_generator)
         gate = Gate(self.claimant(settings), settings, backoff=self.backoff)

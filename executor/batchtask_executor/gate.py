@@ -1,5 +1,6 @@
 """Whether this Airflow may write here: a thread asks, and every write passes by the answer."""
 
+import copy
 import logging
 import threading
 from collections.abc import Callable, Iterator
@@ -112,7 +113,8 @@ class Gate:
         if why := self.refusal:
             raise Refused(why)
         if self._standing is None:
-            raise self._trouble or Unavailable("whose the instance is isn't known yet")
+            trouble = self._trouble or Unavailable("whose the instance is isn't known yet")
+            raise copy.copy(trouble)  # one that many threads raise would gather their tracebacks
 
     def _run(self) -> None:
         failures = 0

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from batchtask_api import submit_job
-from batchtask_executor.advice import advice
+from batchtask_executor import advice
 from batchtask_executor.claimant import airflow_claimant
 from batchtask_executor.cli.configuration import option, say, settings_or_exit
 from batchtask_executor.config import Settings
@@ -30,8 +30,10 @@ def preflight(args: object) -> None:
     wrong = [*_of_the_jobs(settings), *_of_the_cluster(settings), *_of_the_claim(settings)]
     for problem in wrong:
         say(f"problem: {problem}")
-    for note in (*advice(option, settings), *_pools()):
-        say(f"note: {note}")
+    for warning in advice.warnings(option, settings):
+        say(f"warning: {warning}")
+    for reminder in (*advice.reminders(option), *_pools()):
+        say(f"note: {reminder}")
     if wrong:
         sys.exit(1)
     say("no problem found")
@@ -44,7 +46,7 @@ def _of_the_jobs(settings: Settings) -> Iterator[str]:
         yield str(bad)
         return
     for note in builder.notes:
-        say(f"note: {note}")
+        say(f"warning: {note}")
     for queue in ("default", *settings.queues):
         try:
             builder.job(queue)

@@ -13,6 +13,7 @@ from airflow import settings
 from airflow.models.pool import Pool
 from airflow.models.team import Team
 from airflow.models.variable import Variable
+from airflow.utils.session import create_session
 
 from batchtask_executor.cli.claim import claim
 from batchtask_executor.cli.preflight import preflight
@@ -137,6 +138,30 @@ def test_preflight_names_each_missing_right(
 
     assert "create batchtasks.batchtask.dev, get batchtasks.batchtask.dev" in told()
     assert "create secrets, patch secrets, patch configmaps" in told()
+
+
+def test_preflight_warns_and_reminds_of_what_the_configuration_shows(
+    cluster: ServedCluster,
+    configure: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure(cluster, submit_job_kwargs={"job_name": "x"})
+    monkeypatch.setenv("AIRFLOW__LOGGING__REMOTE_LOGGING", "False")
+    monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "32")
+    with create_session() as session:
+        session.add(Pool(pool="default_pool", slots=128, include_deferred=False))
+
+    until(lambda: ran(capsys)[0] == 0)
+    lines = ran(capsys)[1].splitlines()
+
+    assert [line[:40] for line in lines] == [
+        "warning: [batchtask_executor] submit_job",
+        "warning: [logging] remote_logging is off",
+        "note: [core] parallelism is Airflow's de",
+        "note: the pool default_pool has Airflow'",
+        "no problem found",
+    ]
 
 
 def test_claim_takes_over_and_then_has_nothing_to_do(

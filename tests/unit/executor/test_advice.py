@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from batchtask_executor.advice import advice
+from batchtask_executor.advice import reminders, warnings
 from batchtask_executor.config import Settings
 
 WELL = {
@@ -16,7 +16,11 @@ WELL = {
 
 def told(options: dict[tuple[str, str], str] | None = None, **settings: Any) -> list[str]:
     values = WELL | (options or {})
-    return list(advice(lambda section, name: values.get((section, name)), Settings(**settings)))
+
+    def option(section: str, name: str) -> str | None:
+        return values.get((section, name))
+
+    return [*warnings(option, Settings(**settings)), *reminders(option)]
 
 
 def test_where_all_is_well_nothing_is_said() -> None:

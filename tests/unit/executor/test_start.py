@@ -51,5 +51,6 @@ def test_what_is_wrong_is_said_and_the_start_waits_for_none_of_it(
     until(lambda: "Health check: the cluster doesn't know BatchTasks" in caplog.text)
 
     assert took < 2  # all that it asks takes 12 times 0.2 s
-    assert "region_name is not read" in said_at_once
+    assert "[warning  ] [aws_batch_executor] region_name is not read" in said_at_once
+    assert "[info     ] [core] parallelism is Airflow's default" in said_at_once
     assert "Health check" not in said_at_once
