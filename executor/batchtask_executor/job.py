@@ -15,6 +15,9 @@ from batchtask_executor.short_forms import ShortForms
 
 _PATH: Final = "executor_config"
 
+JOB_NAME: Final = ("jobName", "job_name", "JobName")
+"""The ways to give what the controller gives."""
+
 _NOT_WITH_A_WORKLOAD: Final = {
     "arrayProperties": "each child would start the same Airflow task; use Airflow's mapped tasks",
     "nodeOverrides": "each node would start the same Airflow task",
@@ -109,7 +112,7 @@ class JobBuilder:
             raise BadJob(f"{path} must be an object, not {kind(value)}")
         if "command" in value:
             raise BadJob(f"{path}.command {_THE_WORKLOAD_IS_IT}")
-        kept = {k: v for k, v in value.items() if k not in ("jobName", "job_name")}
+        kept = {k: v for k, v in value.items() if k not in JOB_NAME}
         notes = (f"{path}: {_JOB_NAME_DROPPED}",) if len(kept) < len(value) else ()
         try:
             short, rest = ShortForms.take(_without_empty_command(kept), path)

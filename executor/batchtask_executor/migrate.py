@@ -7,7 +7,7 @@ from typing import Any, Final
 from batchtask_api import submit_job
 from batchtask_executor.advice import OLD_SECTION
 from batchtask_executor.config import SECTION, Settings
-from batchtask_executor.job import BadJob, JobBuilder
+from batchtask_executor.job import JOB_NAME, BadJob, JobBuilder
 from batchtask_executor.merge import NAMED_BY
 
 OLD_CLASS: Final = "AwsBatchExecutor"
@@ -95,7 +95,7 @@ def _without_what_is_ours(given: Any) -> tuple[Any, Sequence[str]]:
     """Drop a job's name and command; tell what is merged otherwise than before."""
     if not isinstance(given, dict):
         return given, ()
-    kept = {key: value for key, value in given.items() if key not in ("jobName", "job_name")}
+    kept = {key: value for key, value in given.items() if key not in JOB_NAME}
     notes = [
         f"# submit_job_kwargs.{name} is dropped: {_GONE['job_name']}."
         for name in given

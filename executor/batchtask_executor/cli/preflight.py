@@ -47,7 +47,8 @@ def _of_the_jobs(settings: Settings) -> Iterator[str]:
         return
     for note in builder.notes:
         say(f"warning: {note}")
-    for queue in ("default", *settings.queues):
+    default = option("operators", "default_queue") or "default"
+    for queue in dict.fromkeys((default, *settings.queues)):
         try:
             builder.job(queue)
         except BadJob as bad:

@@ -67,7 +67,7 @@ def test_a_queue_that_is_not_mapped_gets_the_section() -> None:
     assert made.job("gpu").container == "main"
 
 
-@pytest.mark.parametrize("key", ["jobName", "job_name"])
+@pytest.mark.parametrize("key", ["jobName", "job_name", "JobName"])
 def test_a_job_name_is_dropped_with_a_note(key: str) -> None:
     job = builder().job("default", {key: "mine"})
 
