@@ -3,12 +3,12 @@
 import copy
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from batchtask_api import BatchTask
+from batchtask_api import AirflowIdentity, BatchTask
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.complaints import Complaints
 from batchtask_executor.config import Settings
@@ -175,6 +175,10 @@ class GatedTasks:
     def list(self) -> Listing:
         """Read all tasks; see the port."""
         return self._tasks.list()
+
+    def find(self, airflow: AirflowIdentity) -> Sequence[BatchTask]:
+        """Read the tasks of one try; see the port."""
+        return self._tasks.find(airflow)
 
     def watch(self, since: str) -> Iterator[Event]:
         """Follow what happens; see the port."""

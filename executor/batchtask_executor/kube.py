@@ -5,17 +5,18 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import urllib3
 from pydantic import ValidationError
 
-from batchtask_api import BatchTask, names
+from batchtask_api import AirflowIdentity, BatchTask, names
 from batchtask_executor.config import Settings
 from batchtask_executor.kube_api import STRICT, KubeApi, check
 from batchtask_executor.kube_errors import refusal
-from batchtask_executor.manifest import WorkloadSecret
+from batchtask_executor.manifest import WorkloadSecret, is_same_try, labels
 from batchtask_executor.stream import lines
 from batchtask_executor.tasks import (
     BatchTasks,
@@ -34,6 +35,7 @@ from batchtask_executor.tasks import (
 log = logging.getLogger(__name__)
 
 _PAGE: Final = 500
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _SILENCE_SECONDS: Final = 100.0
 """The API server sends a bookmark about every 60 s. After more silence the connection is dead, or
 the store was set back to before where the watch began: then the server waits, and says nothing."""
@@ -104,6 +106,21 @@ class KubeBatchTasks:
             if not (more := page["metadata"].get("continue")):
                 return Listing(tasks, frozenset(found), page["metadata"]["resourceVersion"])
             query = {**query, "continue": more}
+
+    def find(self, airflow: AirflowIdentity) -> Sequence[BatchTask]:
+        """Look one try's tasks up by their labels; see the port."""
+        doing = f"find the BatchTasks of {airflow.dag_id}.{airflow.task_id}"
+        wanted = [f"{name}={value}" for name, value in labels(airflow).items()]
+        query = {
+            "labelSelector": ",".join([self._selector, *wanted]),
+            "resourceVersion": "0",  # from the API server's memory: etcd would read all tasks
+        }
+        page = self._json("GET", self._tasks, doing, None, query)
+        tasks = [task for item in page["items"] if (task := _readable(item))]
+        return sorted(
+            (task for task in tasks if is_same_try(task.spec.airflow, airflow)),
+            key=lambda task: (task.metadata.creation_timestamp or _NEVER, task.metadata.name),
+        )
 
     def watch(self, since: str) -> Iterator[Event]:
         """Follow what happens; see the port."""

@@ -21,7 +21,7 @@ RIGHTS = {
     (SCHEDULER, "airflow-tasks", "batchtasks"): {"create", "get", "list", "watch", "patch"},
     (SCHEDULER, "airflow-tasks", "secrets"): {"create", "patch"},
     (SCHEDULER, "airflow-tasks", "configmaps"): {"get", "create", "patch"},
-    (API_SERVER, "airflow-tasks", "batchtasks"): {"get", "list", "watch"},
+    (API_SERVER, "airflow-tasks", "batchtasks"): {"list"},
 }
 
 
