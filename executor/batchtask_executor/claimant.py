@@ -12,5 +12,9 @@ from batchtask_executor.own_id import DatabaseId
 
 def airflow_claimant(settings: Settings) -> Claimant:
     """Put its parts together; nothing is asked before they are used."""
-    by: str = conf.get("api", "base_url", fallback=None) or get_hostname()  # type: ignore[no-untyped-call]
-    return Claimant(KubeClaims(settings, KubeApi(settings, connections=1)), DatabaseId(), by)
+    return Claimant(KubeClaims(settings, KubeApi(settings, connections=1)), DatabaseId(), _address)
+
+
+def _address() -> str:
+    url: str | None = conf.get("api", "base_url", fallback=None)
+    return url or str(get_hostname())  # type: ignore[no-untyped-call]

@@ -37,8 +37,8 @@ class Claimant:
 
     claims: Claims
     own_id: OwnId
-    by: str
-    """Where this Airflow is found, for people."""
+    by: Callable[[], str]
+    """Where this Airflow is found, for people; to tell a host's name takes a look-up."""
 
     def claim(self, now: datetime) -> Claim:
         """The claim that this Airflow makes.
@@ -47,7 +47,7 @@ class Claimant:
             Unavailable: its database can't be asked.
         """
         at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Claim(self.own_id.get(), self.by, at)
+        return Claim(self.own_id.get(), self.by(), at)
 
     def settle(self, now: datetime) -> Standing:
         """Look who holds the instance, and claim it where nobody does.

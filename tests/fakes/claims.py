@@ -62,7 +62,7 @@ class FixedId:
 
 def a_claimant(claims: Claims, airflow: str = "this-airflow") -> Claimant:
     """An Airflow of this id."""
-    return Claimant(claims, FixedId(airflow), by=f"https://{airflow}.example")
+    return Claimant(claims, FixedId(airflow), by=lambda: f"https://{airflow}.example")
 
 
 _: type[Claims] = FakeClaims

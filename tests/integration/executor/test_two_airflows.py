@@ -43,7 +43,9 @@ def test_the_second_harms_nothing_and_is_told_so(
 def test_after_a_claim_it_is_the_other_way_round(
     cluster: ServedCluster, start: StartExecutor
 ) -> None:
-    start(cluster, airflow="first")
+    first = start(cluster, airflow="first")
+    task = first.queue()
+    first.loop_until(lambda: cluster.workload(name_of(task)))  # so it holds the instance
     second = start(cluster, airflow="second")
     refused = second.queue()
     second.loop_until_event(refused.ti.key)

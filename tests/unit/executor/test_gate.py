@@ -20,7 +20,7 @@ def start() -> Iterator[Start]:
     started: list[Gate] = []
 
     def start(claims: FakeClaims, own_id: FixedId | None = None) -> Gate:
-        claimant = Claimant(claims, own_id or FixedId(), "here")
+        claimant = Claimant(claims, own_id or FixedId(), lambda: "here")
         backoff = Backoff(first_seconds=0.01, most_seconds=0.02)
         gate = Gate(claimant, Settings(), backoff=backoff, interval_seconds=0.01)
         started.append(gate)
