@@ -10,7 +10,7 @@ Option = Callable[[str, str], str | None]
 """Reads an option of Airflow's configuration by section and name."""
 
 OLD_SECTION: Final = "aws_batch_executor"
-_OLD_DEFAULTS: Final = {"conn_id", "max_submit_job_attempts", "check_health_on_startup"}
+OLD_CLASS: Final = "AwsBatchExecutor"
 _CLASS: Final = "BatchTaskExecutor"
 _FAN_OUT: Final = (
     # section, option, Airflow's default, what it bounds
@@ -31,6 +31,8 @@ def reminders(option: Option) -> Sequence[str]:
 
 def _left_behind(option: Option) -> Iterator[str]:
     """An old section in which something stands that nobody reads any more."""
+    if OLD_CLASS in (option("core", "executor") or ""):
+        return  # side by side, it reads its own
     left = [
         name
         for name in ("job_queue", "job_definition", "submit_job_kwargs")

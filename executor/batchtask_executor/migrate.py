@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from batchtask_api import submit_job
-from batchtask_executor.advice import OLD_SECTION
+from batchtask_executor.advice import OLD_CLASS, OLD_SECTION
 from batchtask_executor.config import SECTION, Settings
 from batchtask_executor.job import JOB_NAME, BadJob, JobBuilder
 from batchtask_executor.merge import NAMED_BY
 
-OLD_CLASS: Final = "AwsBatchExecutor"
 NEW_PATH: Final = "batchtask_executor.BatchTaskExecutor"
 _SAME: Final = ("job_queue", "job_definition")
 _KEPT: Final = (*_SAME, "submit_job_kwargs", "max_submit_job_attempts")

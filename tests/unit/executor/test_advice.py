@@ -78,6 +78,17 @@ def test_an_old_section_that_was_migrated_is_left_alone() -> None:
     assert told(options) == []
 
 
+def test_beside_the_old_executor_its_section_is_left_alone() -> None:
+    old = "airflow.providers.amazon.aws.executors.batch.AwsBatchExecutor"
+    options = {
+        ("core", "executor"): f"{old},batchtask_executor.BatchTaskExecutor",
+        ("aws_batch_executor", "job_queue"): "q",
+        ("aws_batch_executor", "region_name"): "eu-west-1",
+    }
+
+    assert told(options) == []
+
+
 @pytest.mark.parametrize("key", ["retryStrategy", "retry_strategy"])
 def test_attempts_that_would_start_a_started_task_again_are_told(key: str) -> None:
     (note,) = told(submit_job_kwargs={key: {"attempts": 3}})
