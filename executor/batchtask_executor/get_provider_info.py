@@ -63,15 +63,22 @@ def _options() -> dict[str, dict[str, Any]]:
         ),
         "submit_job_kwargs": _option(
             "More parameters of AWS Batch's SubmitJob, as JSON, with its own keys or the same "
-            "in snake_case. They go over job_queue and job_definition; the tasks' "
-            "executor_config goes over them.",
+            "in snake_case, and the short forms cpu, memory, gpu, env and timeout. They go over "
+            "job_queue and job_definition; the tasks' executor_config goes over them.",
             example=_JOB_EXAMPLE,
         ),
         "queues": _option(
             "What Airflow's queues stand for, as JSON: for each, any of job_queue, "
-            "job_definition, container and submit_job_kwargs. They go over the options of the "
-            "same names.",
+            "job_definition, shape, container and submit_job_kwargs. They go over the options of "
+            "the same names.",
             example=_QUEUES_EXAMPLE,
+        ),
+        "shape": _option(
+            "What the job definitions have: container (containerProperties), ecs (ecsProperties) "
+            "or eks (eksProperties). It says how a task's short forms (cpu, memory, gpu, env) "
+            "and its command are put. Where absent it is that of the overrides that are given, "
+            "and container without any.",
+            example="eks",
         ),
         "container": _option(
             "Name of the container that runs the task, for job definitions with several; the "

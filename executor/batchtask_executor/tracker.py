@@ -25,6 +25,7 @@ from batchtask_executor.manifest import (
     queuing_of,
     task_name,
 )
+from batchtask_executor.metrics import Metrics
 from batchtask_executor.milestones import Milestones
 from batchtask_executor.orders import Delayed, Order, Rejected, Renamed, Report, Written
 from batchtask_executor.outcome import (
@@ -66,6 +67,7 @@ class Tracker:
         writer: Writer,
         cache: TaskCache,
         inquiries: Inquiries,
+        metrics: Metrics,
         executor_name: str | None,
     ) -> None:
         self._table = table
@@ -75,6 +77,7 @@ class Tracker:
         self._writer = writer
         self._cache = cache
         self._inquiries = inquiries
+        self._metrics = metrics
         self._executor_name = executor_name
         self._strays = Strays(cache, terms)
         self._words: list[Word] = []
@@ -120,6 +123,7 @@ class Tracker:
     def take_reports(self, now: datetime) -> None:
         """Take in what the writer has done."""
         for report in self._writer.drain():
+            _guard(self._metrics.took, report)
             _guard(self._take_report, report, now)
 
     def sync(self, running: Set[Hashable], now: datetime) -> Sequence[Word]:
@@ -136,6 +140,7 @@ class Tracker:
         for answer in self._inquiries.drain():
             _guard(self._take_answer, answer, now)
         _guard(self._ask, now)
+        _guard(self._metrics.cached, len(self._cache))
         return self.words()
 
     def words(self) -> Sequence[Word]:
@@ -391,6 +396,7 @@ class Tracker:
                 return
             if not isinstance(end, Succeeded):
                 self._note(entry, entry.event, end.info)
+            _guard(self._metrics.ended, end)
         entry.reported_at = now
         self._words.append(Ended(entry.key, end))
 
