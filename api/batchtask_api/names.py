@@ -20,6 +20,8 @@ LABEL_INSTANCE: Final = f"{GROUP}/instance"
 LABEL_DAG_ID: Final = f"{GROUP}/dag-id"
 LABEL_TASK_ID: Final = f"{GROUP}/task-id"
 LABEL_RUN_ID: Final = f"{GROUP}/run-id"
+LABEL_WORKLOAD: Final = f"{GROUP}/workload"
+"""What Airflow wants run, where that is no task instance: callback or connection-test."""
 
 ANNOTATION_QUEUING: Final = f"{GROUP}/queuing"
 """The `jti` of the scheduler's token: which queuing of the task instance made this task."""

@@ -63,6 +63,7 @@ class Settings(_Frozen):
     )
     container: str | None = None
     token_lifetime: Annotated[int, Field(ge=_SHORTEST_TOKEN)] = 86400
+    connection_tests: bool = False
 
     @classmethod
     def read(cls, get: Callable[[str], str | None]) -> Self:

@@ -10,6 +10,7 @@ from batchtask_executor.job import JobBuilder
 from batchtask_executor.manifest import Identity, batch_task
 from batchtask_executor.orders import Draft
 from batchtask_executor.tokens import AirflowWorkload, TokenGenerator, minted
+from batchtask_executor.workload import Facts
 
 
 class QueuedTaskInstance(Protocol):
@@ -21,17 +22,6 @@ class QueuedTaskInstance(Protocol):
     run_id: str
     map_index: int
     try_number: int
-    queue: str
-    priority_weight: int
-    executor_config: dict[Any, Any] | None
-
-
-class TaskWorkload(AirflowWorkload, Protocol):
-    """Airflow's ExecuteTask, as far as it is needed."""
-
-    @property
-    def ti(self) -> Any:
-        """The task instance: a QueuedTaskInstance."""
 
 
 def airflow_identity(ti: QueuedTaskInstance, executor_name: str | None) -> AirflowIdentity:
@@ -56,22 +46,23 @@ class Drafts:
     generator: Callable[[], TokenGenerator]
     """Airflow's token generator; it reads the signing key when it is first asked for."""
 
-    def draft(self, workload: TaskWorkload, identity: Identity) -> Draft:
+    def draft(self, workload: AirflowWorkload, identity: Identity) -> Draft:
         """Make the task of a workload.
 
         Raises:
             BadJob: its executor_config can't be used.
         """
-        ti: QueuedTaskInstance = workload.ti
-        job = self.builder.job(ti.queue, ti.executor_config)
+        facts = Facts.of(workload)
+        job = self.builder.job(facts.queue, facts.executor_config)
         task = batch_task(
             identity,
             job,
             namespace=self.settings.namespace,
             instance=self.settings.instance,
-            priority=ti.priority_weight,
+            priority=facts.priority,
+            labels=facts.labels,
         )
-        subject, life = str(ti.id), self.settings.token_life
+        life = self.settings.token_life
         return Draft(
-            task, lambda: minted(workload, subject, self.generator(), life), notes=job.notes
+            task, lambda: minted(workload, facts.subject, self.generator(), life), notes=job.notes
         )

@@ -1,6 +1,5 @@
 """The executor that Airflow's scheduler loads: each task instance becomes a BatchTask."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecuteTask
-from airflow.models.taskinstancekey import TaskInstanceKey
 
 from batchtask_api import BatchTask, names, submit_job
+from batchtask_executor import airflow_versions as versions
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import Change, TaskCache
 from batchtask_executor.config import SECTION, Settings, SettingsError
@@ -28,6 +27,7 @@ from batchtask_executor.outcome import Failed, Outcome, Succeeded, gone, outcome
 from batchtask_executor.table import Entry, TaskTable
 from batchtask_executor.tasks import BatchTasks
 from batchtask_executor.tokens import queuing
+from batchtask_executor.workload import FIRST, Kind, callback_id_of, identity_of_other
 from batchtask_executor.writer import Writer
 
 if TYPE_CHECKING:
@@ -57,12 +57,17 @@ class BatchTaskExecutor(BaseExecutor):
     pre_assigns_external_executor_id: ClassVar[bool] = True
     """Airflow commits a UUID together with QUEUED: the task is named by it."""
 
+    supports_multi_team: bool = True
+    supports_task_instance_uuid: bool = True
+    """From Airflow 3.4 on a task instance is spoken of by its id."""
+
     backoff: ClassVar[Backoff] = Backoff()
     """Between tries at an API server that doesn't answer, or doesn't take something for now."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._table: TaskTable[TaskInstanceKey] = TaskTable()
+        self._taken = versions.declare(self, tests_connections=False)
+        self._table: TaskTable[Any] = TaskTable()
         self._parts: _Parts | None = None
         self._swept = 0
         self._kept_events: list[object] = []
@@ -92,6 +97,7 @@ class BatchTaskExecutor(BaseExecutor):
         builder = JobBuilder(settings, submit_job.schema())
         for note in builder.notes:
             self.log.warning("%s", note)
+        self._taken = versions.declare(self, tests_connections=settings.connection_tests)
         tasks = self.connect(settings)
         drafts = Drafts(settings, builder, lambda: self.jwt_generator)
         writer = Writer(tasks, backoff=self.backoff)
@@ -99,39 +105,44 @@ class BatchTaskExecutor(BaseExecutor):
 
     def queue_workload(self, workload: "ExecutorWorkload", session: "Session") -> None:
         """Take a workload in; what can't be run fails by itself, and stops nothing."""
-        if isinstance(workload, ExecuteTask):
-            super().queue_workload(workload, session)
-            return
         try:
-            self._refuse(workload)
+            if getattr(workload, "type", None) in self._taken:
+                super().queue_workload(workload, session)
+            else:
+                self._refuse(workload)
         except Exception:
-            self.log.exception("A %s can't be refused", type(workload).__name__)
+            self.log.exception("A %s can't be queued", type(workload).__name__)
 
     def _refuse(self, workload: Any) -> None:
-        kind = type(workload).__name__
-        info = f"BatchTaskExecutor runs no {kind}; give it to another executor"
-        self.fail(_key_of(workload), info=info)
+        info = versions.refusal(workload.type)
+        self.log.error("%s", info)
+        self.fail(versions.key(self, workload), info=info)
+
+    def _get_workloads_to_schedule(self, open_slots: int) -> list[tuple[Any, Any]]:
+        return list(versions.in_order(self)[: max(0, open_slots)])
 
     def _process_workloads(self, workload_items: Sequence["ExecutorWorkload"]) -> None:
         if self._parts:
             self._guard(self._take_reports, self._parts)  # so that what is written is known
         orders: list[Order] = []
         for workload in workload_items:
-            if not isinstance(workload, ExecuteTask):
-                continue  # queue_workload lets no other in
             try:
                 orders += self._orders(workload)
             except Exception as error:
-                self.log.exception("A task instance can't be handed over")
-                self.fail(workload.ti.key, info=f"it can't be handed over: {error!r}")
+                self.log.exception("A workload can't be handed over")
+                self._guard(self._give_back, workload, f"it can't be handed over: {error!r}")
         if self._parts and orders:
             self._parts.writer.submit(orders)  # all at once: its threads compete with this one
 
-    def _orders(self, workload: ExecuteTask) -> Sequence[Order]:
+    def _orders(self, workload: Any) -> Sequence[Order]:
+        is_task = isinstance(workload, ExecuteTask)
+        return self._orders_of_task(workload) if is_task else self._orders_of_other(workload)
+
+    def _orders_of_task(self, workload: ExecuteTask) -> Sequence[Order]:
         """Enter a workload under an id that no other queuing has, and say what is to be written."""
         ti = workload.ti
-        key = ti.key
-        self.queued_tasks.pop(key, None)
+        key = versions.key(self, workload)
+        versions.queue(self, Kind.TASK).pop(key, None)
         self.running.add(key)
         if self._parts is None:
             self._fail(key, "batchtask refused", self._trouble)
@@ -147,6 +158,23 @@ class BatchTaskExecutor(BaseExecutor):
         identity = Identity(chosen, this_queuing, airflow_identity(ti, self._name()))
         draft = partial(self._parts.drafts.draft, workload)
         return (Order(identity, ti.priority_weight, draft),)
+
+    def _orders_of_other(self, workload: Any) -> Sequence[Order]:
+        """Enter a callback or a connection test, and say what is to be written."""
+        key = versions.key(self, workload)
+        versions.queue(self, Kind(workload.type)).pop(key, None)
+        self.running.add(key)
+        if self._parts is None:
+            self.fail(key, info=self._trouble)
+            return ()
+        identity = identity_of_other(workload)
+        self._table.add(identity.external_id, key, identity.queuing)
+        return (Order(identity, FIRST, partial(self._parts.drafts.draft, workload)),)
+
+    def _give_back(self, workload: Any, info: str) -> None:
+        key = versions.key(self, workload)
+        versions.queue(self, Kind(workload.type)).pop(key, None)
+        self.fail(key, info=info)
 
     def _name(self) -> str | None:
         return (self.name.alias or self.name.module_path) if self.name else None
@@ -201,20 +229,27 @@ class BatchTaskExecutor(BaseExecutor):
 
     def _observe(self, task: BatchTask, now: Outcome) -> None:
         """Tell Airflow of a task's end, if the task is what we know by its name."""
-        entry = self._entry_of(task)
-        if entry and isinstance(now, Succeeded | Failed):
+        if not isinstance(now, Succeeded | Failed):
+            return
+        if entry := self._entry_of(task):
             self._conclude(entry.external_id, now, "batchtask failed")
+        elif callback := callback_id_of(external_id_of(task.metadata.name) or ""):
+            # A scheduler before this one queued it, and Airflow has no adoption for callbacks.
+            self._report(versions.callback_key(self, callback), now, "batchtask failed")
 
     def _conclude(self, known_by: str, now: Succeeded | Failed, event: str) -> None:
         key = self._table.end(known_by)
         if key is None or key not in self.running:
             return  # a word about an earlier queuing, or Airflow has ended it by itself
+        self._report(key, now, event)
+
+    def _report(self, key: Any, now: Succeeded | Failed, event: str) -> None:
         if isinstance(now, Succeeded):
             self.success(key, info=now.info)
         else:
             self._fail(key, event, now.info)
 
-    def _entry_of(self, task: BatchTask) -> Entry[TaskInstanceKey] | None:
+    def _entry_of(self, task: BatchTask) -> Entry[Any] | None:
         entry = self._table.get(external_id_of(task.metadata.name) or "")
         if entry is None or entry.key is None:
             return None
@@ -227,14 +262,7 @@ class BatchTaskExecutor(BaseExecutor):
             task = parts.cache.get(task_name(adopted))
             if task is None or task.spec.airflow is None:
                 continue
-            airflow = task.spec.airflow
-            key = TaskInstanceKey(
-                airflow.dag_id,
-                airflow.task_id,
-                airflow.run_id,
-                airflow.try_number,
-                airflow.map_index,
-            )
+            key = versions.key_of(self, task.spec.airflow)
             if self._table.resolve(adopted, key):
                 self.running.add(key)
             if entry := self._table.get(adopted):
@@ -269,9 +297,10 @@ class BatchTaskExecutor(BaseExecutor):
     def _revoke(self, ti: "TaskInstance") -> None:
         if self._parts:
             self._take_reports(self._parts)  # its id may just have changed
-        self.queued_tasks.pop(ti.key, None)
-        self.running.discard(ti.key)
-        if entry := self._table.current(ti.key):
+        key = versions.task_key(self, ti)
+        versions.queue(self, Kind.TASK).pop(key, None)
+        self.running.discard(key)
+        if entry := self._table.current(key):
             self._drop(entry)
         elif self._parts and (known_by := external_id(ti.external_executor_id)):
             self._table.end(known_by)
@@ -317,16 +346,16 @@ class BatchTaskExecutor(BaseExecutor):
         if self._task_event_logs:
             self._kept_events.append(self._task_event_logs[-1])
 
-    def _drop(self, entry: Entry[TaskInstanceKey]) -> None:
+    def _drop(self, entry: Entry[Any]) -> None:
         self._table.end(entry.external_id)
         if self._parts:
             self._parts.writer.cancel(entry.external_id)
 
-    def _fail(self, key: TaskInstanceKey, event: str, message: str) -> None:
+    def _fail(self, key: Any, event: str, message: str) -> None:
         self.fail(key, info=message)
         self.log_task_event(event=event, extra=message, ti_key=key)
 
-    def _tell(self, entry: Entry[TaskInstanceKey], event: str, text: str) -> None:
+    def _tell(self, entry: Entry[Any], event: str, text: str) -> None:
         if entry.key is not None and self._table.is_current(entry):
             self.log_task_event(event=event, extra=text, ti_key=entry.key)
 
@@ -336,9 +365,3 @@ class BatchTaskExecutor(BaseExecutor):
             step(*of)
         except Exception:
             self.log.exception("A bug in %s", getattr(step, "__name__", step))
-
-
-def _key_of(workload: Any) -> Any:
-    """The key of a workload that is no task instance, as the scheduler looks it up."""
-    key = getattr(workload, "key", None)
-    return uuid.UUID(workload.callback.id) if key is None else key  # Airflow 3.2 has no key here

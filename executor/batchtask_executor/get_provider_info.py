@@ -83,6 +83,13 @@ def _options() -> dict[str, dict[str, Any]]:
             kind="integer",
             default="86400",
         ),
+        "connection_tests": _option(
+            "Whether connections are tested in jobs (Airflow 3.3 and later). Airflow gives a test "
+            "90 seconds by default, [connection_test] timeout and half of it again: a job queue "
+            "whose instances must start first takes longer.",
+            kind="boolean",
+            default="False",
+        ),
     }
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,6 +22,10 @@ from batchtask_api import (
 )
 from batchtask_executor.job import Job
 
+CALLBACK: Final = "cb-"
+CONNECTION_TEST: Final = "ct-"
+"""What the external id of a workload that is no task instance begins with; a UUID follows."""
+
 _PREFIX: Final = "bt-"
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _LABEL_PREFIX: Final = 54
@@ -29,13 +34,14 @@ _INT32: Final = 2**31
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which queuing of which task instance a task stands for."""
+    """Which queuing of which workload a task stands for."""
 
     external_id: str
-    """A UUID in its usual form: Airflow's external_executor_id."""
+    """A UUID in its usual form, Airflow's external_executor_id; or CALLBACK and its id."""
     queuing: str
     """The `jti` of the token that the scheduler made when it queued the task instance."""
-    airflow: AirflowIdentity
+    airflow: AirflowIdentity | None
+    """The task instance, if the workload is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +91,33 @@ def task_name(external_id: str) -> str:
 
 def external_id_of(name: str) -> str | None:
     """The external id that a task's name was made from, None if it wasn't."""
-    return external_id(name.removeprefix(_PREFIX)) if name.startswith(_PREFIX) else None
+    if not name.startswith(_PREFIX):
+        return None
+    rest = name.removeprefix(_PREFIX)
+    kind = next((kind for kind in (CALLBACK, CONNECTION_TEST) if rest.startswith(kind)), "")
+    found = external_id(rest.removeprefix(kind))
+    return None if found is None else f"{kind}{found}"
 
 
 def batch_task(
-    identity: Identity, job: Job, *, namespace: str, instance: str, priority: int
+    identity: Identity,
+    job: Job,
+    *,
+    namespace: str,
+    instance: str,
+    priority: int,
+    labels: Mapping[str, str] | None = None,
 ) -> BatchTask:
     """Make the BatchTask of a workload; it names its Secret, which is created after it."""
     name = task_name(identity.external_id)
-    airflow = identity.airflow
     return BatchTask(
         metadata=Metadata(
             name=name,
             namespace=namespace,
             labels={
                 names.LABEL_INSTANCE: instance,
-                names.LABEL_DAG_ID: label(airflow.dag_id),
-                names.LABEL_TASK_ID: label(airflow.task_id),
-                names.LABEL_RUN_ID: label(airflow.run_id),
+                **_labels(identity.airflow),
+                **(labels or {}),
             },
             annotations={names.ANNOTATION_QUEUING: identity.queuing},
             finalizers=(names.FINALIZER,),
@@ -110,7 +125,7 @@ def batch_task(
         spec=BatchTaskSpec(
             job=job.parameters,
             workload=Workload(secret_name=name, container=job.container),
-            airflow=airflow,
+            airflow=identity.airflow,
             priority=max(-_INT32, min(priority, _INT32 - 1)),
         ),
     )
@@ -139,6 +154,16 @@ def label(value: str) -> str:
     digest = hashlib.sha256(value.encode()).hexdigest()[:8]
     prefix = re.sub(r"[^A-Za-z0-9._-]", "-", value)[:_LABEL_PREFIX]
     return f"{prefix}-{digest}".lstrip("._-")
+
+
+def _labels(airflow: AirflowIdentity | None) -> Mapping[str, str]:
+    if airflow is None:
+        return {}
+    return {
+        names.LABEL_DAG_ID: label(airflow.dag_id),
+        names.LABEL_TASK_ID: label(airflow.task_id),
+        names.LABEL_RUN_ID: label(airflow.run_id),
+    }
 
 
 def _rfc3339(moment: datetime) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from airflow.executors.workloads import ExecuteTask
-from airflow.models.taskinstancekey import TaskInstanceKey
 
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.config import Settings
@@ -45,7 +44,7 @@ class ConfiguredExecutor(BatchTaskExecutor):
             self.logged.append((record.task_id, record.event, record.extra))
         return self.get_event_buffer()
 
-    def loop_until_event(self, key: TaskInstanceKey) -> tuple[str | None, Any]:
+    def loop_until_event(self, key: Any) -> tuple[str | None, Any]:
         """Loop until there is an event of this key."""
         found: dict[Any, tuple[str | None, Any]] = {}
 
