@@ -30,9 +30,13 @@ class ConfiguredExecutor(BatchTaskExecutor):
             self._parts.writer.join(10)
             self._parts.cache.join(10)
 
+    def workload(self, **of: Any) -> ExecuteTask:
+        """A task instance's workload as the scheduler makes it for this executor."""
+        return execute_task(self, **of)
+
     def queue(self, **of: Any) -> ExecuteTask:
         """Queue a task instance as the scheduler does, outside its heartbeat."""
-        workload = execute_task(self, **of)
+        workload = self.workload(**of)
         self.queue_workload(workload, None)  # type: ignore[arg-type]
         return workload
 
