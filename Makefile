@@ -15,6 +15,8 @@ API ?=
 CONTEXT ?=
 KEEP ?=
 SEED ?=
+FIGURE ?=
+BENCH_ARGS ?=
 PYTEST_ARGS ?=
 
 .PHONY: help
@@ -70,6 +72,12 @@ apiserver: setup ## Have kube-apiserver, etcd and kubectl at hand: built once, t
 .PHONY: chaos
 chaos: setup apiserver ## Kill controllers by seed, then audit (SEED=7 repeats one; else 20 seeds, every point, the mutants)
 	cd tests && ../$(RUN) -m chaos $(if $(SEED),--first $(SEED) --seeds 1,--mutants --points --seeds 20)
+
+.PHONY: bench
+bench: ## Measure beside other executors (FIGURE=heartbeat|calls|controller, BENCH_ARGS="--tasks 10000")
+	@$(MAKE) --no-print-directory setup apiserver REQUIREMENTS=requirements/bench.txt VENV=.venv-bench
+	@for figure in $(or $(FIGURE),heartbeat calls controller); do \
+		PYTHONPATH=tests .venv-bench/bin/python -m bench $$figure $(BENCH_ARGS); done
 
 .PHONY: demo
 demo: setup ## Run an Airflow DAG through it all (API=envtest|emulator|kubeconfig, KEEP=1 stays up)

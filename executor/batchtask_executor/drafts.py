@@ -1,11 +1,12 @@
 """Turn Airflow's workloads into drafts of tasks; all of it happens in a writer's thread."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from batchtask_api import AirflowIdentity
 from batchtask_executor.config import Settings
+from batchtask_executor.environment import Executors
 from batchtask_executor.job import JobBuilder
 from batchtask_executor.manifest import Identity, batch_task
 from batchtask_executor.orders import Draft
@@ -45,6 +46,8 @@ class Drafts:
     builder: JobBuilder
     generator: Callable[[], TokenGenerator]
     """Airflow's token generator; it reads the signing key when it is first asked for."""
+    executors: Executors | None = None
+    """What the jobs' containers are told of Airflow's executors."""
 
     def draft(self, workload: AirflowWorkload, identity: Identity) -> Draft:
         """Make the task of a workload.
@@ -54,6 +57,9 @@ class Drafts:
         """
         facts = Facts.of(workload)
         job = self.builder.job(facts.queue, facts.executor_config)
+        if self.executors:
+            parameters, notes = self.executors.put_into(job.parameters, job.container)
+            job = replace(job, parameters=parameters, notes=(*job.notes, *notes))
         task = batch_task(
             identity,
             job,

@@ -14,6 +14,7 @@ from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import Change, TaskCache
 from batchtask_executor.config import SECTION, Settings, SettingsError
 from batchtask_executor.drafts import Drafts, airflow_identity
+from batchtask_executor.environment import Executors
 from batchtask_executor.job import BadJob, JobBuilder
 from batchtask_executor.manifest import (
     Identity,
@@ -99,9 +100,14 @@ class BatchTaskExecutor(BaseExecutor):
             self.log.warning("%s", note)
         self._taken = versions.declare(self, tests_connections=settings.connection_tests)
         tasks = self.connect(settings)
-        drafts = Drafts(settings, builder, lambda: self.jwt_generator)
+        drafts = Drafts(settings, builder, lambda: self.jwt_generator, self._executors())
         writer = Writer(tasks, backoff=self.backoff)
         return _Parts(settings, drafts, tasks, writer, TaskCache(tasks, backoff=self.backoff))
+
+    def _executors(self) -> Executors | None:
+        """What a job must know of the executors, if Airflow's loader made this one by its name."""
+        name = self._name()
+        return Executors(self.conf.get("core", "executor") or "", name) if name else None
 
     def queue_workload(self, workload: "ExecutorWorkload", session: "Session") -> None:
         """Take a workload in; what can't be run fails by itself, and stops nothing."""

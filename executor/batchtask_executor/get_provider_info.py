@@ -20,7 +20,11 @@ def get_provider_info() -> dict[str, Any]:
         "cli": ["batchtask_executor.cli.definition.get_batchtask_cli_commands"],
         "config": {
             "batchtask_executor": {
-                "description": "Options of BatchTaskExecutor; they are read once, at its start.",
+                "description": (
+                    "Options of BatchTaskExecutor; they are read once, at its start. A team's "
+                    "executor takes AIRFLOW__TEAM___BATCHTASK_EXECUTOR__OPTION, and nothing of "
+                    "this section."
+                ),
                 "options": _options(),
             }
         },

@@ -12,6 +12,7 @@ from batchtask_executor.executor import BatchTaskExecutor
 from batchtask_executor.tasks import BatchTasks
 from fakes.airflow import execute_task
 from fakes.awaiting import until
+from fakes.tasks import FakeBatchTasks
 
 
 class ConfiguredExecutor(BatchTaskExecutor):
@@ -81,6 +82,14 @@ class ExecutorOver(ConfiguredExecutor):
     def connect(self, settings: Settings) -> BatchTasks:
         del settings
         return self._given
+
+
+class LoadedExecutor(ExecutorOver):
+    """The executor as Airflow's loader makes it, by its class's path; over a cluster of its own."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.cluster = FakeBatchTasks()
+        super().__init__(self.cluster, **kwargs)
 
 
 def options(**values: Any) -> Mapping[str, str]:
