@@ -10,6 +10,9 @@ from fakes.airflow import HOME  # noqa: F401 - before anything of Airflow's
 from fakes.clusters import ServedCluster
 from fakes.executors import ConfiguredExecutor, options
 
+if not hasattr(ConfiguredExecutor, "run_workload"):  # Airflow 3.2 runs no callbacks in jobs
+    collect_ignore = ["test_callbacks_on_a_cluster.py"]
+
 StartExecutor = Callable[..., ConfiguredExecutor]
 
 
