@@ -24,7 +24,10 @@ LABEL_WORKLOAD: Final = f"{GROUP}/workload"
 """What Airflow wants run, where that is no task instance: callback or connection-test."""
 
 ANNOTATION_QUEUING: Final = f"{GROUP}/queuing"
-"""The `jti` of the scheduler's token: which queuing of the task instance made this task."""
+"""The `jti` of the scheduler's token: which queuing of the task instance made this task.
+
+What is no task instance is queued once, so there it is the workload's own id.
+"""
 
 WORKLOAD_SECRET_TYPE: Final = f"{GROUP}/workload"
 WORKLOAD_SECRET_KEY: Final = "workload.json"  # noqa: S105 - a key's name, no secret

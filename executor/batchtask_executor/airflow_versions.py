@@ -24,6 +24,7 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 
 from batchtask_api import AirflowIdentity
 from batchtask_executor.config import SECTION
+from batchtask_executor.manifest import external_id
 from batchtask_executor.workload import Kind
 
 _QUEUES: Final = {
@@ -81,10 +82,12 @@ def declare(executor: BaseExecutor, *, tests_connections: bool) -> frozenset[Kin
     return frozenset(taken)
 
 
-def refusal(kind: str) -> str:
+def refusal(executor: BaseExecutor, kind: str) -> str:
     """Why the executor doesn't take a workload of this kind, for people."""
     if kind == Kind.CONNECTION_TEST:
         return f"set [{SECTION}] connection_tests to test connections in AWS Batch jobs"
+    if runs_others(executor):
+        return f"{type(executor).__name__} runs no {kind}; name another executor in it"
     return (
         f"Airflow 3.2 can't run an {kind} in a job; name another executor in it, or use Airflow 3.3"
     )
@@ -101,8 +104,8 @@ def key_of(executor: BaseExecutor, airflow: AirflowIdentity) -> Any:
     coordinates = TaskInstanceKey(
         airflow.dag_id, airflow.task_id, airflow.run_id, airflow.try_number, airflow.map_index
     )
-    known = uuid.UUID(airflow.task_instance_id) if airflow.task_instance_id else None
-    return task_key(executor, _KnownTaskInstance(known, coordinates))
+    known = external_id(airflow.task_instance_id)
+    return task_key(executor, _KnownTaskInstance(uuid.UUID(known) if known else None, coordinates))
 
 
 def key(executor: BaseExecutor, workload: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 EXECUTOR: Final = "AIRFLOW__CORE__EXECUTOR"
+MULTI_TEAM: Final = "AIRFLOW__CORE__MULTI_TEAM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +22,22 @@ class Executors:
 
     configured: str
     name: str
+    is_multi_team: bool = False
+    """Whether the part of a team counts in that value."""
 
     def put_into(
         self, parameters: Mapping[str, JsonValue], container: str | None
     ) -> tuple[Mapping[str, JsonValue], tuple[str, ...]]:
-        """Add the variable unless its user has; return notes for people on what they gave."""
+        """Add the variables that the user hasn't; return notes for people on what they gave."""
         made = copy.deepcopy(dict(parameters))
         if (place := _place(made, container)) is None:
             return parameters, ()  # the controller says what is wrong with such a shape
         holder, key = place
         variables = holder.setdefault(key, [])
-        given = next((each for each in variables if each.get("name") == EXECUTOR), None)
-        if given is None:
-            variables.append({"name": EXECUTOR, "value": self.configured})
-            return made, ()
-        if self.name in str(given.get("value")):
+        given = {each.get("name"): each.get("value") for each in variables}
+        wanted = {EXECUTOR: self.configured} | ({MULTI_TEAM: "True"} if self.is_multi_team else {})
+        variables += [{"name": n, "value": v} for n, v in wanted.items() if n not in given]
+        if self.name in str(given.get(EXECUTOR, self.configured)):
             return made, ()
         note = (
             f"{EXECUTOR} is set to a value without {self.name!r} in the job's {key}: a DAG that "

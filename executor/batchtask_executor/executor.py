@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.configuration import conf
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecuteTask
 
@@ -106,8 +107,10 @@ class BatchTaskExecutor(BaseExecutor):
 
     def _executors(self) -> Executors | None:
         """What a job must know of the executors, if Airflow's loader made this one by its name."""
-        name = self._name()
-        return Executors(self.conf.get("core", "executor") or "", name) if name else None
+        if (name := self._name()) is None:
+            return None
+        configured = conf.get_mandatory_value("core", "executor")
+        return Executors(configured, name, conf.getboolean("core", "multi_team", fallback=False))
 
     def queue_workload(self, workload: "ExecutorWorkload", session: "Session") -> None:
         """Take a workload in; what can't be run fails by itself, and stops nothing."""
@@ -120,11 +123,12 @@ class BatchTaskExecutor(BaseExecutor):
             self.log.exception("A %s can't be queued", type(workload).__name__)
 
     def _refuse(self, workload: Any) -> None:
-        info = versions.refusal(workload.type)
+        info = versions.refusal(self, workload.type)
         self.log.error("%s", info)
         self.fail(versions.key(self, workload), info=info)
 
     def _get_workloads_to_schedule(self, open_slots: int) -> list[tuple[Any, Any]]:
+        # More may run than there is room for: adoption doesn't count.
         return list(versions.in_order(self)[: max(0, open_slots)])
 
     def _process_workloads(self, workload_items: Sequence["ExecutorWorkload"]) -> None:

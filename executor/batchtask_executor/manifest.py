@@ -39,7 +39,7 @@ class Identity:
     external_id: str
     """A UUID in its usual form, Airflow's external_executor_id; or CALLBACK and its id."""
     queuing: str
-    """The `jti` of the token that the scheduler made when it queued the task instance."""
+    """The `jti` of the token that the scheduler made when it queued the task instance; or an id."""
     airflow: AirflowIdentity | None
     """The task instance, if the workload is one."""
 

@@ -83,7 +83,8 @@ def test_a_team_has_a_configuration_of_its_own_and_nobody_elses(
     configured.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
     configured.setenv("AIRFLOW__RED___BATCHTASK_EXECUTOR__JOB_QUEUE", "red-queue")
     configured.setenv("AIRFLOW__RED___BATCHTASK_EXECUTOR__JOB_DEFINITION", "red-worker")
-    common, red, blue = load(f"batchtask:{CLASS};red=batchtask:{CLASS};blue=batchtask:{CLASS}")
+    value = f"batchtask:{CLASS};red=batchtask:{CLASS};blue=batchtask:{CLASS}"
+    common, red, blue = load(value)
     for executor in (common, red, blue):
         executor.start()
     workloads = [executor.queue() for executor in (common, red, blue)]
@@ -95,5 +96,9 @@ def test_a_team_has_a_configuration_of_its_own_and_nobody_elses(
     ):
         job = only_task(executor).spec.job
         assert (job["jobQueue"], job["jobDefinition"]) == words
+        assert job["containerOverrides"]["environment"] == [
+            {"name": "AIRFLOW__CORE__EXECUTOR", "value": value},
+            {"name": "AIRFLOW__CORE__MULTI_TEAM", "value": "True"},
+        ]
     state, info = blue.loop_until_event(workloads[-1].ti.key)
     assert (state, "no jobQueue" in info) == ("failed", True)
