@@ -1,16 +1,13 @@
 """How many calls to AWS Batch a task costs, from its submission to the end of its job."""
 
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from batchtask_local.batch import LocalBatchHandle
-from bench.ground import JOB_DEFINITION, QUEUE, batch, cluster
+from bench.ground import JOB_DEFINITION, QUEUE, batch, cluster, controller
 from bench.schedulers import IDLE_SECONDS, AwsBatch, Ours, Rival, Scheduler
-from integration.faults import controller
 
 _ROW = "{:<20} {:>10} {:>12} {:>8} {:>10} {:>10}"
 
@@ -23,23 +20,15 @@ def measure(tasks: int, seconds: float) -> Iterator[str]:
         cluster() as on,
         batch(job_seconds=seconds) as ours_batch,
         batch(job_seconds=seconds) as their_batch,
-        tempfile.TemporaryDirectory() as directory,
+        controller(on, ours_batch),
         ThreadPoolExecutor(2) as threads,
     ):
-        settings = {
-            "BATCHTASK_AWS_ENDPOINT_URL": ours_batch.url,
-            "BATCHTASK_NAMESPACES": on.namespace,
-            "BATCHTASK_POLL_INTERVAL_SECONDS": 10,
-            "KUBECONFIG": on.account,
-        }
-        process = controller.start(Path(directory), "bench", settings, None)
         ours = Ours(on.server.kubeconfig, on.namespace, QUEUE, JOB_DEFINITION)
         theirs = AwsBatch(their_batch.url, QUEUE, JOB_DEFINITION)
         rivals: tuple[Rival, ...] = (ours, theirs)
         runs = [threads.submit(_run, rival, tasks) for rival in rivals]
         ended = [run.result() for run in runs]
         ours.executor.end()
-        process.stop()
         counts = [_counts(each) for each in (ours_batch, their_batch)]
     for rival, count, duration in zip(rivals, counts, ended, strict=True):
         yield _row(rival.name, count, tasks, duration)

@@ -1,12 +1,10 @@
 """How fast the controller submits, and how often it writes to the cluster."""
 
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
-from bench.ground import QUEUE, batch, cluster
-from integration.faults import controller
+from batchtask_local.batch import LocalBatchHandle
+from bench.ground import QUEUE, Cluster, batch, cluster, controller
 from integration.faults.world import World, a_task
 
 _ROW = "{:<26} {:>16} {:>18} {:>16} {:>12}"
@@ -21,28 +19,19 @@ def measure(tasks: int) -> Iterator[str]:
     yield _ROW.format("", "submitted a s", "status patches", "AWS calls", "ended in")
     for name, budget in _BUDGETS.items():
         with cluster() as on, batch(job_seconds=_JOB_SECONDS) as aws:
-            world = World(on.server, on.namespace, aws)
-            yield _ROW.format(name, *_run(world, on.account, tasks, budget))
+            yield _ROW.format(name, *_run(on, aws, tasks, budget))
 
 
-def _run(world: World, account: Path, tasks: int, budget: int) -> tuple[str, ...]:
+def _run(on: Cluster, aws: LocalBatchHandle, tasks: int, budget: int) -> tuple[str, ...]:
+    world = World(on.server, on.namespace, aws)
     world.create(*(a_task(f"t{number}", queue=QUEUE) for number in range(tasks)))
-    settings = {
-        "BATCHTASK_AWS_ENDPOINT_URL": world.batch.url,
-        "BATCHTASK_CALLS_PER_SECOND": budget,
-        "BATCHTASK_NAMESPACES": world.namespace,
-        "BATCHTASK_POLL_INTERVAL_SECONDS": 10,
-        "KUBECONFIG": account,
-    }
-    with tempfile.TemporaryDirectory() as directory:
-        process = controller.start(Path(directory), "bench", settings, None)
+    with controller(on, aws, budget=budget) as process:
         begun = time.perf_counter()
         while world.phases()["Succeeded"] < tasks:
             time.sleep(_LOOK_SECONDS)
         ended = time.perf_counter() - begun
         patches = process.metric("batchtask_status_patches_total", outcome="ok") / tasks
-        process.stop()
-    calls = len(world.batch.journal()) / tasks
-    sent = [entry.time / 1000 for entry in world.batch.journal("SubmitJob")]
+    calls = len(aws.journal()) / tasks
+    sent = [entry.time / 1000 for entry in aws.journal("SubmitJob")]
     rate = (len(sent) - 1) / (max(sent) - min(sent))
     return f"{rate:.0f}", f"{patches:.2f} a task", f"{calls:.2f} a task", f"{ended:.0f} s"

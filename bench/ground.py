@@ -2,12 +2,12 @@
 
 import contextlib
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from batchtask_api.names import DEFAULT_NAMESPACE
 from batchtask_local.apiserver import ApiServer, envtest
 from batchtask_local.apiserver.server import quiet
 from batchtask_local.batch import Faults, LocalBatchConfig, LocalBatchHandle, Queue, running
@@ -17,6 +17,7 @@ from batchtask_local.batch.runner import Runner
 from batchtask_local.batch.simulated import SimulatedRunner, Simulation
 from bench.slow_proxy import slow
 from integration.faults.conftest import grant
+from integration.faults.controller import Controller, start
 from integration.faults.world import DEFINITION
 
 CRDS = (Path(__file__).parents[1] / "manifests" / "crd.yaml",)
@@ -35,11 +36,9 @@ class Cluster:
 
 @contextlib.contextmanager
 def cluster() -> Iterator[Cluster]:
-    """Start an API server that has our CRD and rights."""
+    """Start an API server that has our CRD, namespace and rights."""
     with envtest(CRDS, quiet) as server:
-        namespace = f"bench-{uuid.uuid4().hex[:8]}"
-        server.create_namespace(namespace)
-        yield Cluster(server, namespace, grant(server))
+        yield Cluster(server, DEFAULT_NAMESPACE, grant(server))
 
 
 @contextlib.contextmanager
@@ -66,6 +65,24 @@ def batch(*, job_seconds: float = 0, latency: float = 0) -> Iterator[LocalBatchH
         )
         with running(config) as handle:
             yield handle
+
+
+@contextlib.contextmanager
+def controller(on: Cluster, aws: LocalBatchHandle, *, budget: int = 40) -> Iterator[Controller]:
+    """Run a controller, as a process with its own rights, on its defaults but for the budget."""
+    settings = {
+        "BATCHTASK_AWS_ENDPOINT_URL": aws.url,
+        "BATCHTASK_CALLS_PER_SECOND": budget,
+        "BATCHTASK_NAMESPACES": on.namespace,
+        "BATCHTASK_POLL_INTERVAL_SECONDS": 10,
+        "KUBECONFIG": on.account,
+    }
+    with tempfile.TemporaryDirectory() as directory:
+        process = start(Path(directory), "bench", settings, None)
+        try:
+            yield process
+        finally:
+            process.stop()
 
 
 def _runner(seconds: float) -> Callable[[Clock, LogStore], Runner]:
