@@ -33,3 +33,4 @@ def executor(configured: pytest.MonkeyPatch, cluster: FakeBatchTasks) -> Iterato
     executor.start()
     yield executor
     executor.end()
+    executor.wait_for_the_end()

@@ -31,6 +31,7 @@ def start(configured: pytest.MonkeyPatch, cluster: FakeBatchTasks) -> Iterator[S
     yield start
     for executor in started:
         executor.end()
+        executor.wait_for_the_end()
 
 
 @pytest.fixture(params=list(VERSIONS.values()), ids=list(VERSIONS))
@@ -127,6 +128,7 @@ def test_a_task_is_adopted(
     workload = before.queue()
     before.loop_until(lambda: name_of(workload) in cluster.secrets)
     before.end()
+    before.wait_for_the_end()
     cluster._is_closed = False
     executor = start(version)
 

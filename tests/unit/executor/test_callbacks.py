@@ -29,6 +29,7 @@ def executor(
     executor.start()
     yield executor
     executor.end()
+    executor.wait_for_the_end()
 
 
 def written(executor: ExecutorOver, cluster: FakeBatchTasks, **data: Any) -> None:
@@ -73,6 +74,7 @@ def test_it_goes_before_every_task(configured: pytest.MonkeyPatch, cluster: Fake
 
     assert executor.running == {KEY}
     executor.end()
+    executor.wait_for_the_end()
 
 
 def test_the_queue_that_it_names_is_its_jobs(
@@ -87,6 +89,7 @@ def test_the_queue_that_it_names_is_its_jobs(
 
     assert cluster.objects[NAME].spec.job["jobQueue"] == "small-queue"
     executor.end()
+    executor.wait_for_the_end()
 
 
 @pytest.mark.parametrize(
@@ -136,6 +139,7 @@ def test_one_queued_again_by_the_next_scheduler_is_one_task(
     written(executor, cluster)
     uid = cluster.objects[NAME].metadata.uid
     executor.end()
+    executor.wait_for_the_end()
     cluster._is_closed = False
     heir = type(executor)(cluster)
     heir.start()
@@ -147,6 +151,7 @@ def test_one_queued_again_by_the_next_scheduler_is_one_task(
     assert heir.loop_until_event(KEY)[0] == "success"
     assert [task.metadata.uid for task in cluster.objects.values()] == [uid]
     heir.end()
+    heir.wait_for_the_end()
 
 
 @pytest.mark.parametrize("ends_meanwhile", [True, False])
@@ -155,6 +160,7 @@ def test_the_next_scheduler_reports_the_end_of_one_that_it_did_not_queue(
 ) -> None:
     written(executor, cluster)
     executor.end()
+    executor.wait_for_the_end()
     cluster._is_closed = False
     heir = type(executor)(cluster)
     if ends_meanwhile:
@@ -168,6 +174,7 @@ def test_the_next_scheduler_reports_the_end_of_one_that_it_did_not_queue(
 
     assert (state, "exit code 1" in info) == ("failed", True)
     heir.end()
+    heir.wait_for_the_end()
 
 
 def test_the_scheduler_is_told_that_callbacks_are_taken(cluster: FakeBatchTasks) -> None:

@@ -36,6 +36,7 @@ def executor(
     executor.start()
     yield executor
     executor.end()
+    executor.wait_for_the_end()
 
 
 def written(executor: ExecutorOver, cluster: FakeBatchTasks, **of: Any) -> None:
@@ -67,6 +68,7 @@ def test_its_jobs_end_frees_the_slot(configured: pytest.MonkeyPatch) -> None:
     assert executor.loop_until_event(KEY)[0] == "success"
     assert not executor.running
     executor.end()
+    executor.wait_for_the_end()
 
 
 def test_one_that_airflow_has_given_up_is_cancelled(
@@ -81,6 +83,7 @@ def test_one_that_airflow_has_given_up_is_cancelled(
 
     executor.loop_until(lambda: cluster.objects[NAME].spec.cancel)
     executor.end()
+    executor.wait_for_the_end()
 
 
 def test_it_is_off_by_default(configured: pytest.MonkeyPatch, cluster: FakeBatchTasks) -> None:
@@ -94,3 +97,4 @@ def test_it_is_off_by_default(configured: pytest.MonkeyPatch, cluster: FakeBatch
     assert (state, "[batchtask_executor] connection_tests" in info) == ("failed", True)
     assert not cluster.objects
     executor.end()
+    executor.wait_for_the_end()

@@ -11,7 +11,6 @@ import pytest
 from airflow.utils.state import TaskInstanceState
 
 from batchtask_executor.tasks import TasksError, Unavailable
-from fakes.awaiting import until
 from fakes.executors import ConfiguredExecutor, ExecutorOver, options
 from fakes.tasks import FakeBatchTasks
 
@@ -72,6 +71,7 @@ def live_through(executor: ConfiguredExecutor, seen: Callable[[], object]) -> No
     executor.change_state(workloads[10].ti.key, TaskInstanceState.FAILED)
     executor.loop()
     executor.end()
+    executor.wait_for_the_end()
 
 
 @pytest.mark.parametrize("down", [None, Unavailable("no answer")])
@@ -103,6 +103,5 @@ def test_no_socket_is_touched_in_the_schedulers_thread(
         executor.start()
         live_through(executor, lambda: SOCKETS.threads)
 
-    until(lambda: SOCKETS.threads)
+    assert SOCKETS.threads
     assert threading.get_ident() not in SOCKETS.threads
-    executor.wait_for_the_end()

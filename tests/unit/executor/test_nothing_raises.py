@@ -169,6 +169,7 @@ def test_whatever_a_task_instance_holds(
         live_through(executor, cluster, executor.workload(token=token, **of))
     finally:
         executor.end()
+        executor.wait_for_the_end()
 
 
 @ROUGHLY
@@ -188,6 +189,7 @@ def test_whatever_the_configuration_holds(
         live_through(executor, cluster, executor.workload(id=uuid.uuid4()))
     finally:
         executor.end()
+        executor.wait_for_the_end()
 
 
 @ROUGHLY
@@ -206,6 +208,7 @@ def test_whatever_a_callback_holds(
         executor.loop_until(lambda: cluster.secrets or not executor.running)
     finally:
         executor.end()
+        executor.wait_for_the_end()
 
 
 @ROUGHLY

@@ -7,12 +7,11 @@ import pytest
 from airflow.executors import executor_loader
 from airflow.executors.executor_loader import ExecutorLoader
 
-from batchtask_executor.executor import BatchTaskExecutor
 from fakes.awaiting import until
-from fakes.executors import ExecutorOver
+from fakes.executors import LoadedExecutor
 from fakes.tasks import FakeBatchTasks
 
-CLASS = f"{ExecutorOver.__module__}.LoadedExecutor"
+CLASS = f"{LoadedExecutor.__module__}.{LoadedExecutor.__name__}"
 Load = Callable[[str], list[Any]]
 
 
@@ -30,8 +29,9 @@ def load(configured: pytest.MonkeyPatch) -> Iterator[Load]:
 
     yield load
     for executor in made:
-        if isinstance(executor, BatchTaskExecutor):
+        if isinstance(executor, LoadedExecutor):
             executor.end()
+            executor.wait_for_the_end()
     _forget()
 
 
