@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.configuration import conf
 from airflow.executors.base_executor import BaseExecutor
@@ -16,6 +16,7 @@ from batchtask_executor.cache import Change, TaskCache
 from batchtask_executor.config import SECTION, Settings, SettingsError
 from batchtask_executor.drafts import Drafts, airflow_identity
 from batchtask_executor.environment import Executors
+from batchtask_executor.errands import Errands, Over
 from batchtask_executor.job import BadJob, JobBuilder
 from batchtask_executor.manifest import (
     Identity,
@@ -29,11 +30,12 @@ from batchtask_executor.outcome import Failed, Outcome, Succeeded, gone, outcome
 from batchtask_executor.table import Entry, TaskTable
 from batchtask_executor.tasks import BatchTasks
 from batchtask_executor.tokens import queuing
-from batchtask_executor.workload import FIRST, Kind, callback_id_of, identity_of_other
+from batchtask_executor.workload import Kind
 from batchtask_executor.writer import Writer
 
 if TYPE_CHECKING:
     from airflow.executors.workloads import ExecutorWorkload
+    from airflow.models.callback import CallbackKey
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy.orm import Session
 
@@ -70,6 +72,7 @@ class BatchTaskExecutor(BaseExecutor):
         super().__init__(*args, **kwargs)
         self._taken = versions.declare(self, tests_connections=False)
         self._table: TaskTable[Any] = TaskTable()
+        self._errands = Errands(partial(versions.callback_key, self))
         self._parts: _Parts | None = None
         self._swept = 0
         self._kept_events: list[object] = []
@@ -177,9 +180,7 @@ class BatchTaskExecutor(BaseExecutor):
         if self._parts is None:
             self.fail(key, info=self._trouble)
             return ()
-        identity = identity_of_other(workload)
-        self._table.add(identity.external_id, key, identity.queuing)
-        return (Order(identity, FIRST, partial(self._parts.drafts.draft, workload)),)
+        return (self._errands.enter(workload, key, self._parts.drafts),)
 
     def _give_back(self, workload: Any, info: str) -> None:
         key = versions.key(self, workload)
@@ -211,9 +212,12 @@ class BatchTaskExecutor(BaseExecutor):
         if isinstance(report, Renamed):
             self._rename(report)
             return
+        cache = parts.cache
+        if over := self._errands.take_report(report, cache.listings_begun, cache.get):
+            self._end_errand(over)
         entry = self._table.get(report.external_id)
         if entry is None or entry.key is None:
-            return  # ended or revoked meanwhile
+            return  # ended or revoked meanwhile, or an errand
         name = task_name(report.external_id)
         match report:
             case Written(notes=notes):
@@ -239,21 +243,20 @@ class BatchTaskExecutor(BaseExecutor):
 
     def _observe(self, task: BatchTask, now: Outcome) -> None:
         """Tell Airflow of a task's end, if the task is what we know by its name."""
-        if not isinstance(now, Succeeded | Failed):
-            return
-        if entry := self._entry_of(task):
+        if over := self._errands.take_task(task, now):
+            self._end_errand(over)
+        entry = self._entry_of(task)
+        if entry and isinstance(now, Succeeded | Failed):
             self._conclude(entry.external_id, now, "batchtask failed")
-        elif callback := callback_id_of(external_id_of(task.metadata.name) or ""):
-            # A scheduler before this one queued it, and Airflow has no adoption for callbacks.
-            self._report(versions.callback_key(self, callback), now, "batchtask failed")
+
+    def _end_errand(self, over: Over) -> None:
+        change = self.success if isinstance(over.end, Succeeded) else self.fail
+        change(cast("CallbackKey", over.key), info=over.end.info)
 
     def _conclude(self, known_by: str, now: Succeeded | Failed, event: str) -> None:
         key = self._table.end(known_by)
         if key is None or key not in self.running:
             return  # a word about an earlier queuing, or Airflow has ended it by itself
-        self._report(key, now, event)
-
-    def _report(self, key: Any, now: Succeeded | Failed, event: str) -> None:
         if isinstance(now, Succeeded):
             self.success(key, info=now.info)
         else:
@@ -286,6 +289,8 @@ class BatchTaskExecutor(BaseExecutor):
         if complete == self._swept:
             return
         self._swept = complete
+        for over in self._errands.sweep(complete, parts.cache.get):
+            self._end_errand(over)
         for entry in self._table:
             if entry.seen_since is None or entry.seen_since >= complete:
                 continue
@@ -296,6 +301,9 @@ class BatchTaskExecutor(BaseExecutor):
 
     def _cancel_left(self) -> None:
         """Cancel what left `running` otherwise: Airflow drops a task without heartbeat so."""
+        for errand in self._errands.left(self.running):
+            if self._parts:
+                self._parts.writer.cancel(errand)
         for entry in self._table.left(self.running):
             self.log.warning("Cancelling BatchTask %s", task_name(entry.external_id))
             self._drop(entry)
