@@ -9,7 +9,7 @@ import pytest
 from airflow.models.callback import CallbackKey
 
 from batchtask_api import Phase, names
-from batchtask_executor.tasks import Refused
+from batchtask_executor.tasks import Refused, Unavailable
 from fakes.airflow import execute_callback
 from fakes.airflow_bases import ExecutorOn34
 from fakes.executors import ExecutorOver, options
@@ -152,6 +152,39 @@ def test_one_queued_again_by_the_next_scheduler_is_one_task(
     assert [task.metadata.uid for task in cluster.objects.values()] == [uid]
     heir.end()
     heir.wait_for_the_end()
+
+
+def test_one_queued_again_after_its_end_is_over_at_once(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    written(executor, cluster)
+    cluster.set_status(NAME, phase=Phase.SUCCEEDED)
+    executor.loop_until_event(KEY)
+
+    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+
+    assert executor.loop_until_event(KEY)[0] == "success"
+    assert not executor.running
+    assert len(cluster.objects) == 1
+
+
+def test_one_whose_task_no_list_ever_showed_fails(
+    configured: pytest.MonkeyPatch, cluster: FakeBatchTasks
+) -> None:
+    cluster.fail_next["list"] = [Unavailable("no answer")] * 100_000
+    executor = ExecutorOver(cluster)
+    executor.start()
+    written(executor, cluster)
+    executor.loop_until(lambda: not executor._parts.writer._open)  # type: ignore[union-attr]
+    executor.loop()
+    cluster.lose(NAME)
+
+    cluster.fail_next.clear()
+
+    state, info = executor.loop_until_event(KEY)
+    assert (state, "was deleted" in info) == ("failed", True)
+    executor.end()
+    executor.wait_for_the_end()
 
 
 @pytest.mark.parametrize("ends_meanwhile", [True, False])
