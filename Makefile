@@ -15,6 +15,7 @@ API ?=
 CONTEXT ?=
 KEEP ?=
 SEED ?=
+DAGS ?=
 PYTEST_ARGS ?=
 
 .PHONY: help
@@ -69,6 +70,10 @@ chaos: setup apiserver ## Kill controllers by seed, then audit (SEED=7 repeats o
 .PHONY: chaos-subset
 chaos-subset: setup apiserver ## The part of the chaos suite that CI runs: every point by death, the mutants, 2 seeds
 	$(BIN)/pytest tests/chaos $(PYTEST_ARGS)
+
+.PHONY: matrix
+matrix: setup apiserver ## Run Airflow's example DAGs on both executors, and compare (DAGS="example_xcom": only these)
+	cd tests && ../$(RUN) -m matrix $(DAGS)
 
 .PHONY: demo
 demo: setup ## Run an Airflow DAG through it all (API=envtest|emulator|kubeconfig, KEEP=1 stays up)
