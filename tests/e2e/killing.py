@@ -10,12 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 
 from batchtask_api import names
 from batchtask_local.batch import Status
 from batchtask_local.demo.progress import Show
 from batchtask_local.demo.stage import Play, Stage, stage
+from fakes.proxy import Proxy
 
 DAGS = Path(__file__).with_name("gated")
 _TASKS = f"/apis/{names.API_VERSION}/namespaces/{names.DEFAULT_NAMESPACE}/{names.PLURAL}"
@@ -35,6 +37,10 @@ Body = dict[str, Any]
 class Phase(StrEnum):
     """Where a task stands when the scheduler is killed. The value is its DAG run's id."""
 
+    ACCEPTED = "accepted"
+    """Airflow has committed that it is queued, and its BatchTask was not created."""
+    WITHOUT_SECRET = "without-secret"
+    """Its BatchTask was created, and its Secret was not."""
     CREATED = "created"
     """Its BatchTask is there, and no controller has seen it."""
     QUEUED = "queued"
@@ -58,33 +64,57 @@ class Ended:
     """How many jobs."""
 
 
+class Link:
+    """The executor's way to the API server, which can be cut."""
+
+    def __init__(self, parts: contextlib.ExitStack) -> None:
+        self._parts = parts
+        self.proxy: Proxy
+
+    def kubeconfig(self, given: Path) -> Path:
+        """Make a kubeconfig that leads through the proxy."""
+        content = yaml.safe_load(given.read_text())
+        cluster = content["clusters"][0]["cluster"]
+        host, _, port = cluster["server"].rpartition(":")
+        self.proxy = self._parts.enter_context(Proxy(int(port)))
+        cluster["server"] = f"{host}:{self.proxy.port}"
+        linked = given.with_name(f"{given.name}.linked")
+        linked.touch(mode=0o600)
+        linked.write_text(yaml.safe_dump(content))
+        return linked
+
+
 @contextlib.contextmanager
 def kill(home: Path) -> Iterator[Mapping[Phase, Ended]]:
     """Play it all, and give how each phase's task ended."""
     gates = home / "gates"
     gates.mkdir(parents=True)
-    play = Play(
-        dags=DAGS,
-        dag_ids=frozenset({"gated", "gated_alone"}),
-        options=_OPTIONS,
-        shared={"GATES": str(gates)},
-        vcpus=3,
-    )
-    show = Show(Console(file=io.StringIO()))
-    with stage("envtest", None, home / "stage", show, play) as running:
-        scene = Scene(running, gates)
-        scene.bring_each_to_its_phase()
-        scene.kill_and_restart()
-        scene.let_all_end()
-        yield scene.ended()
+    with contextlib.ExitStack() as parts:
+        link = Link(parts)
+        play = Play(
+            dags=DAGS,
+            dag_ids=frozenset({"gated", "gated_alone"}),
+            options=_OPTIONS,
+            shared={"GATES": str(gates)},
+            vcpus=3,
+            executor_kubeconfig=link.kubeconfig,
+        )
+        show = Show(Console(file=io.StringIO()))
+        with stage("envtest", None, home / "stage", show, play) as running:
+            scene = Scene(running, link, gates)
+            scene.bring_each_to_its_phase()
+            scene.kill_and_restart()
+            scene.let_all_end()
+            yield scene.ended()
 
 
 class Scene:
     """What happens, in order."""
 
-    def __init__(self, running: Stage, gates: Path) -> None:
+    def __init__(self, running: Stage, link: Link, gates: Path) -> None:
         self._airflow = running.airflow
         self._stage = running
+        self._link = link
         self._gates = gates
 
     def bring_each_to_its_phase(self) -> None:
@@ -99,13 +129,21 @@ class Scene:
         self._until(lambda: Status.RUNNABLE in self._statuses(Phase.QUEUED))
         self._until(lambda: self._phase(Phase.QUEUED) == "Runnable")
         self._stage.processes.kill("controller")
-        self._start(Phase.CREATED)
-        self._until(lambda: self._has_secret(Phase.CREATED))
+        created = (Phase.CREATED, Phase.WITHOUT_SECRET)
+        for phase in created:
+            self._start(phase)
+        self._until(lambda: all(self._has_secret(phase) for phase in created))
+        self._link.proxy.cut()
+        self._start(Phase.ACCEPTED)
+        self._until(lambda: self._state(Phase.ACCEPTED) == "queued")
 
     def kill_and_restart(self) -> None:
         """Kill the scheduler; let what can end without it end; start another."""
         processes = self._stage.processes
         processes.kill("scheduler")
+        self._link.proxy.restore()
+        for task in self._tasks(Phase.WITHOUT_SECRET):
+            self._request(f"{_SECRETS}/{task['metadata']['name']}", "DELETE")
         self._stage.start_controller()
         self._open(Phase.FINISHED)
         self._until(lambda: self._phase(Phase.FINISHED) == "Succeeded")
@@ -148,10 +186,10 @@ class Scene:
         listed = self._airflow.task_instances(_dag_of(phase), phase)
         return str(listed[0]["state"]) if listed else "none"
 
-    def _request(self, path: str) -> Body:
+    def _request(self, path: str, method: str = "GET") -> Body:
         server = self._stage.cluster.server
         assert server is not None
-        found: Body = server.request("GET", path)
+        found: Body = server.request(method, path)
         return found
 
     def _tasks(self, phase: Phase) -> Sequence[Body]:

@@ -44,6 +44,8 @@ class Play:
     """Variables of Airflow's components and of the jobs."""
     vcpus: int = 8
     """So many jobs run at a time."""
+    executor_kubeconfig: Callable[[Path], Path] = lambda given: given
+    """Makes, of the executor's way to the API server, another."""
     ready_seconds: float = 180
 
 
@@ -101,7 +103,8 @@ def stage(
         with show.phase("Airflow's database"):
             migration.result()
         with show.phase(f"controller, Airflow's {', '.join(play.components)}"):
-            airflow = replace(airflow, options={**_options(where), **play.options})
+            kubeconfig = play.executor_kubeconfig(where.executor)
+            airflow = replace(airflow, options={**_options(kubeconfig), **play.options})
             parts.callback(processes.terminate, _STOP_SECONDS)
             parts.callback(where.clear)
             started = Stage(where, batch, airflow, home, processes, play, health_port)
@@ -129,10 +132,10 @@ def _definition(name: str) -> dict[str, object]:
     return {"jobDefinitionName": name, "type": "container", "containerProperties": container}
 
 
-def _options(where: Cluster) -> dict[str, str]:
+def _options(kubeconfig: Path) -> dict[str, str]:
     return {
         f"{_SECTION}IN_CLUSTER": "False",
-        f"{_SECTION}CONFIG_FILE": str(where.executor),
+        f"{_SECTION}CONFIG_FILE": str(kubeconfig),
         f"{_SECTION}NAMESPACE": DEFAULT_NAMESPACE,
         f"{_SECTION}JOB_QUEUE": QUEUE,
         f"{_SECTION}JOB_DEFINITION": DEFINITION,
