@@ -17,6 +17,7 @@ KEEP ?=
 SEED ?=
 FIGURE ?=
 BENCH_ARGS ?=
+DAGS ?=
 PYTEST_ARGS ?=
 
 .PHONY: help
@@ -82,6 +83,10 @@ bench: ## Measure beside other executors (FIGURE=heartbeat|calls|controller, BEN
 	@$(MAKE) --no-print-directory setup apiserver REQUIREMENTS=requirements/bench.txt VENV=.venv-bench
 	@for figure in $(or $(FIGURE),heartbeat calls controller); do \
 		PYTHONPATH=tests .venv-bench/bin/python -m bench $$figure $(BENCH_ARGS); done
+
+.PHONY: matrix
+matrix: setup apiserver ## Run Airflow's example DAGs on both executors, and compare (DAGS="example_xcom": only these)
+	cd tests && ../$(RUN) -m matrix $(DAGS)
 
 .PHONY: demo
 demo: setup ## Run an Airflow DAG through it all (API=envtest|emulator|kubeconfig, KEEP=1 stays up)
