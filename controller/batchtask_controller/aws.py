@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -26,6 +27,7 @@ from batchtask_controller.aws_job import job, reference
 from batchtask_controller.batch import (
     BatchError,
     Denied,
+    Found,
     Job,
     JobPage,
     JobRef,
@@ -174,6 +176,7 @@ class AwsBatch:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="aws")
         self._connecting = threading.Lock()
         self._renewed_at = float("-inf")
+        self._located: str | None = None
         self._client: BatchClient | None = None
         self._logs_client: CloudWatchLogsClient | None = None
         with contextlib.suppress(*_NO_CREDENTIALS):  # each call will say so
@@ -196,9 +199,22 @@ class AwsBatch:
         with self._connecting:
             if self._client is None:
                 self._session = boto3.Session(region_name=self._region)
+                self._check_account()
                 self._client, self._logs_client = self._new_client(), None
                 self._renewed_at = time.monotonic()
             return self._client
+
+    def _check_account(self) -> None:
+        """Refuse credentials of another account: what was submitted there can't be looked for."""
+        if self._located is None:
+            return
+        account = self._account()
+        if account not in {None, self._located}:
+            raise Denied(
+                f"The AWS credentials are now of account {account}; this controller began with "
+                f"account {self._located}: start it anew to serve the other one",
+                Reason.CREDENTIALS_REFUSED,
+            )
 
     def _refused(self) -> None:
         """Have the credentials read anew at the next call: a client never does so of itself."""
@@ -207,17 +223,30 @@ class AwsBatch:
                 self._client = None
 
     async def locate(self) -> tuple[str | None, str]:
-        """The account, where the credentials tell it, and the region."""
-        return await self._in_thread(self._account), str(self._session.region_name)
+        """The account, where it can be told, and the region."""
+        self._located = await self._in_thread(self._account)
+        return self._located, str(self._session.region_name)
 
     def _account(self) -> str | None:
-        """The account, as far as the credentials tell it; to read it may fetch them."""
+        """The account: from the credentials, else from STS, which any credentials may ask."""
         try:
-            return getattr(self._session.get_credentials(), "account_id", None)
-        except (aws.BotoCoreError, aws.ClientError) as error:
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                return None
+            return getattr(credentials, "account_id", None) or self._caller_account()
+        except (aws.BotoCoreError, aws.ClientError, *_UNREADABLE) as error:
             # Each call will say so of its own task, and work once this is mended.
-            log.warning("AWS credentials can't be had yet: %s", error)
+            log.warning("the AWS account can't be told yet: %s", error)
             return None
+
+    def _caller_account(self) -> str:
+        sts = self._session.client("sts", endpoint_url=self._endpoint_url, config=self._brief())
+        with contextlib.closing(sts):
+            return str(sts.get_caller_identity()["Account"])
+
+    def _brief(self) -> Config:
+        """For what is worth a few seconds only."""
+        return self._config.merge(Config(connect_timeout=_BRIEF, read_timeout=_BRIEF))
 
     async def submit(self, request: JobRequest, may_send: Callable[[], bool]) -> JobRef:
         """Submit a job, at most once."""
@@ -229,8 +258,8 @@ class AwsBatch:
             reply = await self._in_thread(lambda: self._connect().describe_jobs(jobs=list(ids)))
             return [job(detail) for detail in reply["jobs"]]
 
-    async def find(self, name_prefix: str, queue: str) -> Sequence[JobRef]:
-        """All jobs of a queue whose names start so, earliest first."""
+    async def find(self, name_prefix: str, queue: str) -> Found:
+        """All jobs of a queue whose names start so, earliest first, by AWS's clock."""
         with self._translated():
             return await self._in_thread(lambda: self._find(name_prefix, queue))
 
@@ -287,9 +316,8 @@ class AwsBatch:
         """The client of CloudWatch Logs: of the session that the last new credentials are of."""
         with self._connecting:
             if self._logs_client is None:
-                brief = self._config.merge(Config(connect_timeout=_BRIEF, read_timeout=_BRIEF))
                 self._logs_client = self._session.client(
-                    "logs", endpoint_url=self._endpoint_url, config=brief
+                    "logs", endpoint_url=self._endpoint_url, config=self._brief()
                 )
             return self._logs_client
 
@@ -307,16 +335,19 @@ class AwsBatch:
             raise _TooLate
         self._sending.begun = True
 
-    def _find(self, name_prefix: str, queue: str) -> Sequence[JobRef]:
+    def _find(self, name_prefix: str, queue: str) -> Found:
         paginator = self._connect().get_paginator("list_jobs")
-        pages = paginator.paginate(
-            jobQueue=queue,
-            filters=[{"name": "JOB_NAME", "values": [f"{name_prefix}*"]}],
-            PaginationConfig={"PageSize": _PAGE},
+        pages = list(
+            paginator.paginate(
+                jobQueue=queue,
+                filters=[{"name": "JOB_NAME", "values": [f"{name_prefix}*"]}],
+                PaginationConfig={"PageSize": _PAGE},
+            )
         )
         found = [reference(summary) for page in pages for summary in page["jobSummaryList"]]
         never = datetime.max.replace(tzinfo=UTC)
-        return sorted(found, key=lambda ref: (ref.created_at or never, ref.id))
+        found.sort(key=lambda ref: (ref.created_at or never, ref.id))
+        return Found(found, as_of=_date(pages[0]))
 
     @contextmanager
     def _translated(self, may_have_effect: Callable[[], bool] = lambda: False) -> Iterator[None]:
@@ -380,13 +411,14 @@ def _refusal(error: aws.ClientError, *, may_have_effect: bool) -> BatchError:
             f"No usable AWS credentials: {error.operation_name} failed: {code}: {message}",
             Reason.CREDENTIALS_REFUSED,
         )
-    if code in THROTTLING or status == 429:
+    is_aws_word = bool(code) and not code.isdecimal()  # else botocore put the status in its place
+    is_telling = is_aws_word or not may_have_effect  # a proxy may answer for what it has passed on
+    if code in THROTTLING or (status == 429 and is_telling):
         return Throttled(f"{code}: {message}", _retry_after(metadata.get("HTTPHeaders", {})))
     if code in CREDENTIALS:
         return Denied(f"AWS refused the credentials: {code}: {message}", Reason.CREDENTIALS_REFUSED)
-    if code in ACCESS or status == 403:
+    if code in ACCESS or (status == 403 and is_telling):
         return Denied(f"AWS refused the right: {code}: {message}")
-    is_aws_word = code and not code.isdecimal()  # else botocore put the status in its place
     if not 400 <= status < 500 or status == _REQUEST_TIMEOUT or not is_aws_word:
         kind = OutcomeUnknown if may_have_effect else Unavailable
         return kind(f"AWS Batch failed with {status} {code}: {message}")
@@ -394,6 +426,11 @@ def _refusal(error: aws.ClientError, *, may_have_effect: bool) -> BatchError:
         if pattern.search(message):
             return of(f"{code}: {message}", reason)
     return Rejected(f"{code}: {message}")
+
+
+def _date(reply: Mapping[str, Any]) -> datetime:
+    """When AWS answered, by its own clock: the one that it judges signatures by."""
+    return parsedate_to_datetime(reply["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -153,6 +153,16 @@ class JobPage:
     """Asks for the next part; None: this was the last."""
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up by name came to."""
+
+    jobs: Sequence[JobRef]
+    """Earliest first."""
+    as_of: datetime
+    """When AWS answered, by its own clock: what it took later is not in it."""
+
+
 class Batch(Protocol):
     """AWS Batch of one account and region; any method may raise Throttled, Unavailable, Denied."""
 
@@ -176,8 +186,8 @@ class Batch(Protocol):
     async def describe(self, ids: Sequence[str]) -> Sequence[Job]:
         """The jobs of at most 100 ids, in any order; those that AWS doesn't know are absent."""
 
-    async def find(self, name_prefix: str, queue: str) -> Sequence[JobRef]:
-        """All jobs of a queue, in every state, whose names start so; earliest first.
+    async def find(self, name_prefix: str, queue: str) -> Found:
+        """All jobs of a queue, in every state, whose names start so.
 
         Raises:
             NotFound: the queue is gone, which does not mean that the jobs are.

@@ -7,6 +7,7 @@ from batchtask_controller import metrics
 from batchtask_controller.batch import (
     Batch,
     BatchError,
+    Found,
     Job,
     JobPage,
     JobRef,
@@ -39,7 +40,7 @@ class PacedBatch:
         async with self._counted("DescribeJobs"):
             return await self._batch.describe(ids)
 
-    async def find(self, name_prefix: str, queue: str) -> Sequence[JobRef]:
+    async def find(self, name_prefix: str, queue: str) -> Found:
         """Find, before all else."""
         await self._pacer.admit(Call.URGENT)
         async with self._counted("ListJobs"):

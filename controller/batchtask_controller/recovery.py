@@ -63,13 +63,16 @@ class Recovery:
             )
             return await self._nothing_known(record, submission, age, problem)
         record.refusals = 0
-        if found:
-            await self._adopt(record, submission, found)
+        if found.jobs:
+            await self._adopt(record, submission, found.jobs)
             return 0
+        if not self._is_ours(record, submission):
+            # AWS's clock judged the signature: by it the intent is as old as its request can be.
+            age = (found.as_of - submission.at).total_seconds()
         return await self._nothing_found(record, submission, age)
 
     def _age(self, record: Record, submission: Submission) -> float:
-        """How old the intent is: by our own clock where we sent it, else by both wall clocks."""
+        """How old the intent seems: by our own clock where we sent it, else by both wall clocks."""
         if self._is_ours(record, submission) and record.sent_at is not None:
             return self._clock.monotonic() - record.sent_at
         return (self._clock.now() - submission.at).total_seconds()

@@ -11,6 +11,7 @@ from typing import TypeVar
 from batchtask_api import BatchTask, Phase, names
 from batchtask_controller import metrics
 from batchtask_controller.batch import Batch
+from batchtask_controller.census import Census
 from batchtask_controller.clock import Clock
 from batchtask_controller.cluster import Api, ClusterLease, ClusterTasks, cluster_uid
 from batchtask_controller.config import Settings
@@ -226,7 +227,13 @@ class Process:
             clock=self._clock,
             timings=self._timings,
         )
-        sweeps: list[Sweep] = [self._poller.sweep, turns.sweep]
+        census = Census(
+            store=self._store,
+            tasks=self._tasks,
+            clock=self._clock,
+            interval_seconds=self._timings.count_again,
+        )
+        sweeps: list[Sweep] = [self._poller.sweep, turns.sweep, census.sweep]
         if settings.orphan_sweep_seconds:
             sweeps.append(self._orphans(origin, leader).sweep)
         return Crew(

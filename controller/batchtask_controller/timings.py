@@ -24,7 +24,8 @@ class Timings:
     """How long nothing must be found before one's own lost submission is made again."""
     signature_life: float = 900.0
     """How long AWS takes a signed request: another controller's may arrive that late."""
-    clock_skew: float = 60.0
+    dating_lag: float = 60.0
+    """How much later than it looked AWS may date its answer to a look-up."""
     visibility_lag: float = 120.0
     """How long AWS may take to show a job that it has taken."""
     intent_life: float = 86_400.0
@@ -47,6 +48,8 @@ class Timings:
     """The pause after the API server refused a request, or after a bug."""
     busy_again: float = 0.5
     """The pause after a task was found to be in other hands."""
+    count_again: float = 600.0
+    """The pause between counts of the tasks that are there."""
     absent_age: float = 300.0
     """A job younger than this that AWS doesn't show isn't lost, only late."""
 
@@ -63,7 +66,7 @@ class Timings:
     @property
     def resend_others_after(self) -> float:
         """Age at which another process's intent of unknown outcome may be submitted again."""
-        return self.send_deadline + self.signature_life + self.clock_skew + self.visibility_lag
+        return self.send_deadline + self.signature_life + self.dating_lag + self.visibility_lag
 
 
 def step(schedule: tuple[float, ...], tries: int) -> float:

@@ -18,6 +18,7 @@ from batchtask_executor.drafts import Drafts
 from batchtask_executor.inquiries import Inquiries
 from batchtask_executor.job import BadJob, JobBuilder
 from batchtask_executor.ledger import Terms
+from batchtask_executor.logs import TaskLogs, connect
 from batchtask_executor.manifest import external_id
 from batchtask_executor.orders import Order
 from batchtask_executor.outcome import Succeeded
@@ -65,12 +66,11 @@ class BatchTaskExecutor(BaseExecutor):
         self._parts: _Parts | None = None
         self._kept_events: list[object] = []
         self._trouble = f"{type(self).__name__} was not started"
+        self._task_logs = TaskLogs(self._settings, self.connect)
 
     def connect(self, settings: Settings) -> BatchTasks:
         """Make the port to the cluster; no connection is opened before it is used."""
-        from batchtask_executor.kube import KubeBatchTasks
-
-        return KubeBatchTasks(settings)
+        return connect(settings)
 
     def read_rows(self) -> Rows:
         """Make the port to Airflow's database; no session is opened before it is used."""
@@ -96,8 +96,11 @@ class BatchTaskExecutor(BaseExecutor):
             self._trouble = f"the executor didn't start: {type(error).__name__}: {error}"
             self.log.exception("The executor didn't start")
 
+    def _settings(self) -> Settings:
+        return Settings.read(lambda name: self.conf.get(SECTION, name, fallback=None))
+
     def _assemble(self) -> _Parts:
-        settings = Settings.read(lambda name: self.conf.get(SECTION, name, fallback=None))
+        settings = self._settings()
         builder = JobBuilder(settings, submit_job.schema())
         for note in builder.notes:
             self.log.warning("%s", note)
@@ -244,6 +247,10 @@ class BatchTaskExecutor(BaseExecutor):
         if adopted not in self._table:
             self._table.add(Entry(adopted, place, is_adopted=True, is_urgent=True))
         return True
+
+    def get_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:
+        """What the BatchTask of a running task says; asked in the API server, without start()."""
+        return self._task_logs.of_running(ti, try_number)
 
     def end(self) -> None:
         """Stop the threads; jobs go on, for the next scheduler to adopt."""

@@ -1,11 +1,12 @@
 """Which task stands for which task instance, and which of several is the current one."""
 
 from collections.abc import Collection, Hashable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from batchtask_executor.manifest import named, task_name
+from batchtask_executor.milestones import Milestones
 from batchtask_executor.outcome import End
 from batchtask_executor.rows import Place
 from batchtask_executor.tokens import Queuing
@@ -48,6 +49,8 @@ class Entry:
     """Its row is to be read soon."""
     asked_about: object = _NOT_ASKED
     """The end that was known when the question under way about its row was put."""
+    milestones: Milestones = field(default_factory=Milestones, compare=False)
+    """What its user was told of it."""
 
     @property
     def name(self) -> str:

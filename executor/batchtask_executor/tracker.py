@@ -25,6 +25,7 @@ from batchtask_executor.manifest import (
     queuing_of,
     task_name,
 )
+from batchtask_executor.milestones import Milestones
 from batchtask_executor.orders import Delayed, Order, Rejected, Renamed, Report, Written
 from batchtask_executor.outcome import (
     End,
@@ -170,17 +171,30 @@ class Tracker:
             text = f"BatchTask {entry.name}: see kubectl -n {where} get bt {entry.name}"
             self._note(entry, "batchtask created", "; ".join([text, *notes]))
         if task := self._cache.get(entry.name):
-            self._observe(task, outcome(task))
+            self._observe(task, self._outcome(task))
 
     def _take_change(self, change: Change) -> None:
         task = change.task
-        self._observe(task, vanished(task) if change.is_gone else outcome(task))
+        self._observe(task, self._vanished(task) if change.is_gone else self._outcome(task))
 
     def _observe(self, task: BatchTask, now: Outcome) -> None:
         """Take in a task's end, if the task is what we know by its name."""
         entry = self._table.of_name(task.metadata.name)
-        if entry and isinstance(now, End) and _is_of(task, entry):
+        if entry is None or not _is_of(task, entry):
+            return
+        _guard(self._note_milestones, entry, task)
+        if isinstance(now, End):
             self._ended(entry, now)
+
+    def _note_milestones(self, entry: Entry, task: BatchTask) -> None:
+        for milestone in entry.milestones.passed(task, self._drafts.settings.log_group):
+            self._note(entry, milestone.event, milestone.text)
+
+    def _outcome(self, task: BatchTask) -> Outcome:
+        return outcome(task, self._drafts.settings.log_group)
+
+    def _vanished(self, task: BatchTask) -> Outcome:
+        return vanished(task, self._drafts.settings.log_group)
 
     def _ended(self, entry: Entry, end: End) -> None:
         if entry.end is None:
@@ -259,7 +273,8 @@ class Tracker:
             self._tell(entry)
         entry.restarts, entry.queuing = found[1], queuing_of(task)
         entry.seen_since = self._cache.listings_begun
-        self._observe(task, outcome(task))
+        entry.milestones = Milestones.since(task)
+        self._observe(task, self._outcome(task))
         return entry.end is None
 
     # -- what is done about it --------------------------------------------------------------------
@@ -323,7 +338,7 @@ class Tracker:
             return entry.end
         task = self._cache.get(entry.name)
         if task is not None and _is_of(task, entry):
-            return outcome(task)
+            return self._outcome(task)
         if not entry.is_written:
             return Queued()
         # What was written may be submitted before the watch shows it.
@@ -337,6 +352,7 @@ class Tracker:
     def _restart(self, entry: Entry, row: Row | None, info: str) -> None:
         entry.restarts += 1
         entry.end = entry.seen_since = entry.written_at = None
+        entry.milestones = Milestones()
         entry.is_adopted = False
         most = self._terms.start_retries
         text = f"its job failed before the task started; made again, {entry.restarts} of {most}"

@@ -11,7 +11,8 @@ from batchtask_local.batch.model import Job, Status
 
 _UID = re.compile(r"-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-\d+$")
 
-Fate = Literal["runs", "cancelled", "deleted", "retained"]
+Fate = Literal["runs", "cancelled", "deleted", "retained", "forgotten"]
+"""What is done to a task; "forgotten" is by AWS: nobody can know any more how its job went."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,8 @@ def _lost(one: Made, task: Mapping[str, Any] | None, jobs: Sequence[Job]) -> str
     if task is None:
         return "is gone, and nobody deleted it"
     phase, ends = _phase(task), {end for job in jobs if (end := _end(job))}
+    if one.fate == "forgotten":
+        ends |= {Phase.LOST}
     if one.fate == "cancelled":
         ends |= {Phase.CANCELLED}
     if phase not in ends:

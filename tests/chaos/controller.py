@@ -10,12 +10,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from batchtask_api import BatchTask, names
 from batchtask_controller import logs
 from batchtask_controller.aws import AwsBatch
-from batchtask_controller.batch import JobRef, JobRequest
+from batchtask_controller.batch import Found, JobRef, JobRequest
 from batchtask_controller.clock import SystemClock
 from batchtask_controller.cluster import Api
 from batchtask_controller.config import Settings
@@ -48,11 +49,11 @@ class TrappedBatch(AwsBatch):
         self._trap.reached(Point.AFTER_REPLY)
         return job
 
-    async def find(self, name_prefix: str, queue: str) -> Sequence[JobRef]:
+    async def find(self, name_prefix: str, queue: str) -> Found:
         self._trap.reached(Point.BEFORE_LOOK_UP)
         found = await super().find(name_prefix, queue)
         self._trap.reached(Point.AFTER_LOOK_UP)
-        return () if self._mutant is Mutant.NO_LOOKUP else found
+        return replace(found, jobs=()) if self._mutant is Mutant.NO_LOOKUP else found
 
 
 class TrappedApi(Api):

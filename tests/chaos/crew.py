@@ -1,4 +1,4 @@
-"""The two controllers as processes: started, killed, frozen and seen to by the suite."""
+"""The controllers and the executor as processes: started, killed and frozen by the suite."""
 
 import os
 import signal
@@ -9,21 +9,25 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal
 
+from chaos.executor import VARIABLE as WORKLOADS
+from chaos.executor import Workloads
 from chaos.orders import VARIABLE, Orders, Shown
 
 TESTS = Path(__file__).parents[1]
 
 
 class State(Enum):
-    """What a controller's process does."""
+    """What a process does."""
 
     RUNS = "runs"
     FROZEN = "frozen"
     DEAD = "dead"
 
 
-class Controller:
-    """One of the controllers, in one process after the other."""
+class Member:
+    """A program of the crew, in one process after the other."""
+
+    program = ""
 
     def __init__(self, name: str, directory: Path, environment: Mapping[str, str]) -> None:
         self.name = name
@@ -34,28 +38,31 @@ class Controller:
 
     @property
     def identity(self) -> str:
-        """What the Lease calls the process that runs now, up to the product's own suffix."""
+        """The process that runs now; the Lease adds the product's own suffix."""
         return f"{self.name}.{self.starts}"
 
     def start(self, orders: Orders) -> None:
         """Start a process, once the one before is dead."""
         self.close()
         self.starts += 1
-        environment = {
-            **self._environment,
-            "BATCHTASK_IDENTITY": self.identity,
-            "AWS_ACCESS_KEY_ID": f"CHAOS{self.name.upper()}{self.starts}",
-            VARIABLE: orders.model_dump_json(),
-        }
+        environment = {**self._environment, **self._told(orders)}
         with self._log(self.starts).open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "chaos.controller"],
+                [sys.executable, "-m", self.program],
                 cwd=TESTS,
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+
+    def _told(self, orders: Orders) -> Mapping[str, str]:
+        """What else this process is told."""
+        return {
+            "BATCHTASK_IDENTITY": self.identity,
+            "AWS_ACCESS_KEY_ID": f"CHAOS{self.name.upper()}{self.starts}",
+            VARIABLE: orders.model_dump_json(),
+        }
 
     def state(self) -> State:
         """What the process does, as the kernel has it."""
@@ -95,20 +102,44 @@ class Controller:
         return self._directory / f"{self.name}-{number}.log"
 
 
+class Controller(Member):
+    """One of the two controllers."""
+
+    program = "chaos.controller"
+
+
+class Executor(Member):
+    """The one executor; it has no points to fall at."""
+
+    program = "chaos.executor"
+
+    def __init__(self, directory: Path, workloads: Workloads) -> None:
+        super().__init__("executor", directory, _paths())
+        self.workloads = workloads
+
+    def _told(self, orders: Orders) -> Mapping[str, str]:
+        del orders
+        return {WORKLOADS: self.workloads.model_dump_json()}
+
+
+def _paths() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    python = os.pathsep.join([str(TESTS), *os.environ.get("PYTHONPATH", "").split(":")])
+    return {**kept, "PYTHONPATH": python}
+
+
 def environment(
-    *, kubeconfig: Path, endpoint_url: str, namespace: str, lease: str
+    *, kubeconfig: Path, endpoint_url: str, region: str, namespace: str, lease: str
 ) -> Mapping[str, str]:
     """The variables of a controller: its settings, and nothing of this process's but its paths."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {
-        **kept,
-        "PYTHONPATH": os.pathsep.join([str(TESTS), *os.environ.get("PYTHONPATH", "").split(":")]),
+        **_paths(),
         "KUBECONFIG": str(kubeconfig),
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "BATCHTASK_AWS_REGION": "us-east-1",
+        "BATCHTASK_AWS_REGION": region,
         "BATCHTASK_AWS_ENDPOINT_URL": endpoint_url,
         "BATCHTASK_NAMESPACES": namespace,
         "BATCHTASK_LEASE_NAMESPACE": namespace,

@@ -65,6 +65,8 @@ class Orders(BaseModel):
     linger: float = 0.0
     """Seconds that each intent's patch takes on its way: what was read for it grows old."""
     mutant: Mutant | None = None
+    intent_life: float | None = None
+    """After how many seconds a submission that isn't found is Lost, where not the scaled day."""
     scale: float = SCALE
     lease_scale: float = LEASE_SCALE
 
@@ -82,9 +84,11 @@ class Orders(BaseModel):
             renew_deadline=lease.renew_deadline,
             lease_retry=lease.lease_retry,
         )
+        if self.intent_life is not None:
+            timings = replace(timings, intent_life=self.intent_life)
         if self.mutant is Mutant.NO_LOOKUP:
             return replace(
-                timings, resend_after=0.0, signature_life=0.0, clock_skew=0.0, visibility_lag=0.0
+                timings, resend_after=0.0, signature_life=0.0, dating_lag=0.0, visibility_lag=0.0
             )
         return timings
 

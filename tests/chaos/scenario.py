@@ -15,7 +15,7 @@ CHAOS_SECONDS = 10.0
 LONG = 1_000_000
 """Batch's seconds that no run sees the end of: such a job must be ended by the controller."""
 
-Role = Literal["leader", "standby"]
+Role = Literal["leader", "standby", "executor"]
 Signal = Literal["KILL", "STOP"]
 
 
@@ -32,11 +32,13 @@ class PlannedTask:
     has_finalizer: bool
     fate: Fate = "runs"
     fate_at: float = 0.0
+    is_airflows: bool = False
+    """The executor writes it, with a workload in a Secret; its job ends at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blow:
-    """A controller killed or frozen from without."""
+    """A process killed or frozen from without."""
 
     at: float
     role: Role
@@ -62,6 +64,12 @@ class Scenario:
     mutant: Mutant | None = None
     has_two_leaders: bool = False
     """Each controller has a Lease of its own: both act at once."""
+    has_two_regions: bool = False
+    """The second controller asks another region: somebody edits where tasks go, back and forth."""
+    forgotten_at: float | None = None
+    """When AWS Batch forgets every job there is."""
+    raised_after: tuple[float, float] = (0.1, 1.5)
+    """How many seconds the dead stay so, between these two."""
     outlasts_signature: bool = False
     """What froze stays so until all that waited for it has gone on."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -93,15 +101,17 @@ def _tasks(draw: random.Random, number: int) -> Iterator[PlannedTask]:
         fates: list[Fate] = ["runs", "cancelled", "deleted", "retained"]
         fate = draw.choices(fates, (70, 12, 13, 5))[0]
         must_be_ended = fate in {"cancelled", "deleted"} and draw.random() < 0.8
+        is_airflows = fate in {"runs", "cancelled"} and draw.random() < 0.3
         yield PlannedTask(
             name=f"task-{index}",
             queue=draw.choice(("one", "two")),
             at=at,
             seconds=LONG if must_be_ended else draw.uniform(0, 150),
-            exit_code=0 if draw.random() < 0.8 else 3,
+            exit_code=0 if draw.random() < 0.8 or is_airflows else 3,
             has_finalizer=draw.random() < 0.7,
             fate=fate,
             fate_at=at + draw.choice((0.0, draw.uniform(0, 0.5), draw.uniform(0, 6))),
+            is_airflows=is_airflows,
         )
 
 
@@ -147,7 +157,8 @@ def _faults(draw: random.Random) -> Faults:
 def _blows(draw: random.Random) -> Iterator[Blow]:
     at = draw.uniform(0.3, 4)
     while at < CHAOS_SECONDS:
-        role: Role = "leader" if draw.random() < 2 / 3 else "standby"
+        roles: list[Role] = ["leader", "standby", "executor"]
+        role = draw.choices(roles, (55, 25, 20))[0]
         yield Blow(at, role, draw.choice(("KILL", "STOP")))
         at += draw.uniform(2, 6)
 
@@ -174,6 +185,9 @@ def every_point() -> tuple[Scenario, ...]:
         with_stale_standby(),
         with_two_leaders(),
         with_lost_replies(),
+        with_dying_executor(),
+        with_map_edited(),
+        with_retention_passed(),
     )
 
 
@@ -253,6 +267,59 @@ def with_lost_replies() -> Scenario:
     """Jobs are made and no reply comes; the name alone tells."""
     return Scenario(
         name="lost-replies", seed=0, tasks=plain_tasks(20), weather=((0.0, _NO_REPLIES),)
+    )
+
+
+def with_dying_executor() -> Scenario:
+    """The executor dies again and again while it writes."""
+    tasks = [
+        PlannedTask(
+            f"task-{index}",
+            "one",
+            index * 0.03,
+            0,
+            0,
+            has_finalizer=True,
+            fate="runs" if index % 4 else "cancelled",
+            fate_at=index * 0.03 + (index % 7) * 0.3,
+            is_airflows=True,
+        )
+        for index in range(100)
+    ]
+    blows = [Blow(0.3 + 0.9 * index, "executor", "KILL") for index in range(5)]
+    return Scenario(name="dying-executor", seed=0, tasks=tasks, blows=blows)
+
+
+def with_map_edited() -> Scenario:
+    """Whoever leads asks another region than the one before: each finishes what went to its own."""
+    falls = Orders(point=Point.DURING_SEND, passes=8, delay=0.03)
+    return Scenario(
+        name="map-edited",
+        seed=0,
+        tasks=plain_tasks(40, seconds=5),
+        weather=((0.0, _LATENCY),),
+        blows=tuple(Blow(6.0 + 8 * index, "leader", "KILL") for index in range(4)),
+        first=falls,
+        second=falls,
+        has_two_regions=True,
+        must_fall=1,
+    )
+
+
+def with_retention_passed() -> Scenario:
+    """All controllers are away until AWS has forgotten a job whose id none of them wrote down."""
+    falls = Orders(point=Point.AFTER_REPLY, passes=5)
+    returns = Orders(intent_life=24.0)  # over resend_others_after, as the product's day is
+    return Scenario(
+        name="retention-passed",
+        seed=0,
+        tasks=[replace(task, fate="forgotten") for task in plain_tasks(10, seconds=5)],
+        blows=(Blow(0.0, "standby", "KILL"),),
+        first=falls,
+        later=(returns, returns),
+        forgotten_at=20.0,
+        raised_after=(26.0, 27.0),
+        must_fall=1,
     )
 
 

@@ -1,9 +1,10 @@
-"""One run: a namespace, a local Batch and two controllers, from the first task to the audit."""
+"""One run: a namespace, local Batch, controllers, an executor, from first task to audit."""
 
 import contextlib
 import random
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from typing import Any
 
 from batchtask_api import names
 from batchtask_controller.timings import Timings
+from batchtask_executor.manifest import task_name
 from batchtask_local.apiserver import ApiServer, RequestRefusedError
 from batchtask_local.batch import (
     SIMULATED_IMAGE,
+    Entry,
     LocalBatchConfig,
     LocalBatchHandle,
     Queue,
@@ -22,13 +25,17 @@ from batchtask_local.batch import (
 )
 from batchtask_local.batch.faults import Faults
 from chaos.audit import Audit, Made, audit, is_over
-from chaos.crew import Controller, State, environment
-from chaos.orders import SCALE, Orders
+from chaos.crew import Controller, Executor, Member, State, environment
+from chaos.executor import Queued, Workloads
+from chaos.orders import Orders
+from chaos.rescue import Rescue
 from chaos.scenario import Blow, PlannedTask, Role, Scenario, Signal
 
 START_SECONDS = 60.0
 END_SECONDS = 150.0
 """By when everything must be over, counted from the last thing that was done to it."""
+
+REGIONS = ("us-east-1", "eu-west-1")
 
 _TICK = 0.03
 _LOOK = 0.4
@@ -83,15 +90,12 @@ class End:
     task: PlannedTask
 
 
-Deed = Creation | End | Blow | Faults
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """AWS Batch is to forget every job there is."""
 
 
-@dataclass(slots=True)
-class _Hand:
-    """When what fell is to be raised."""
-
-    raise_at: float | None = None
-    frozen_at: float | None = None
+Deed = Creation | End | Blow | Faults | Forget
 
 
 class Stage:
@@ -102,21 +106,23 @@ class Stage:
         scenario: Scenario,
         server: ApiServer,
         namespace: str,
-        batch: LocalBatchHandle,
+        batches: Sequence[LocalBatchHandle],
         controllers: Sequence[Controller],
+        executor: Executor | None,
     ) -> None:
         self._scenario = scenario
         self._server = server
+        self._namespace = namespace
         self._path = f"/apis/{names.API_VERSION}/namespaces/{namespace}/{names.PLURAL}"
         self._leases = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"
-        self.batch = batch
+        self._batches = batches
         self.controllers = controllers
-        self._hands = {one.name: _Hand() for one in controllers}
-        self._draw = random.Random(scenario.seed)
-        self._later = list(scenario.later)
+        self._executor = executor
+        crew: list[Member] = [*controllers, *([executor] if executor else [])]
+        self._rescue = Rescue(scenario, crew, self._holder, self._tell)
+        self._awaited = {task_name(external_id(one)): one for one in airflows(scenario)}
         self._made: list[Made] = []
         self._tasks: list[dict[str, Any]] = []
-        self._kills = self._stops = 0
         self._story: list[str] = []
         self._begun = time.monotonic()
 
@@ -131,11 +137,11 @@ class Stage:
         while self._now() < over_by:
             while deeds and deeds[0][0] <= self._now():
                 self._do(deeds.pop(0)[1])
-            is_whole = self._see_to_controllers()
+            is_whole = self._rescue.look(self._now())
             if self._now() >= next_look:
                 self._look()
                 next_look = self._now() + _LOOK
-            heard = len(self.batch.journal("SubmitJob")) + len(self.batch.journal("ListJobs"))
+            heard = len(self._journal("SubmitJob")) + len(self._journal("ListJobs"))
             if heard != calls or deeds or not is_whole or self._unfinished():
                 calls, quiet_since = heard, self._now()
             elif self._now() - quiet_since > _QUIET:
@@ -154,11 +160,16 @@ class Stage:
     def open(self) -> None:
         """Start the controllers; the first one leads."""
         first, second = self.controllers
-        first.start(self._mutated(self._scenario.first))
+        first.start(self._rescue.orders(self._scenario.first))
         self._await(first, lambda: self._holder(first) is first)
-        second.start(self._mutated(self._scenario.second))
+        second.start(self._rescue.orders(self._scenario.second))
         words = "this process leads" if self._scenario.has_two_leaders else "standing by"
         self._await(second, lambda: second.said(words))
+        if self._executor is not None:
+            self._executor.workloads = workloads(
+                self._scenario, self._server, self._namespace, time.time()
+            )
+            self._executor.start(Orders())
 
     def _await(self, controller: Controller, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -167,30 +178,33 @@ class Stage:
                 raise AssertionError(f"it did not come up:\n{controller.last_words()}")
             time.sleep(_TICK)
 
-    def _mutated(self, orders: Orders) -> Orders:
-        return orders.model_copy(update={"mutant": self._scenario.mutant})
-
     # What is done to it
 
     def _deeds(self) -> list[tuple[float, Deed]]:
         scenario = self._scenario
         deeds: list[tuple[float, Deed]] = [*scenario.weather]
         deeds += [(blow.at, blow) for blow in scenario.blows]
-        deeds += [(task.at, Creation(task)) for task in scenario.tasks]
-        ends = [task for task in scenario.tasks if task.fate != "runs"]
+        if scenario.forgotten_at is not None:
+            deeds.append((scenario.forgotten_at, Forget()))
+        ours = [task for task in scenario.tasks if not task.is_airflows]
+        deeds += [(task.at, Creation(task)) for task in ours]
+        ends = [task for task in ours if task.fate not in {"runs", "forgotten"}]
         deeds += [(task.fate_at, End(task)) for task in ends]
         return sorted(deeds, key=lambda deed: deed[0])
 
     def _do(self, deed: Deed) -> None:
         match deed:
             case Faults():
-                self.batch.set_faults(deed)
+                self._batches[0].set_faults(deed)
             case Blow():
                 self._strike(deed.role, deed.signal)
             case Creation():
                 self.create(deed.task)
             case End():
                 self._end(deed.task)
+            case Forget():
+                for job in self._batches[0].jobs():
+                    self._batches[0].vanish(job.id)
 
     def create(self, task: PlannedTask) -> None:
         """Create a task."""
@@ -225,15 +239,18 @@ class Stage:
                 self._server.request("DELETE", path)
 
     def _strike(self, role: Role, name: Signal) -> None:
-        leader = self._holder(self.controllers[0])
-        struck = [one for one in self.controllers if (one is leader) == (role == "leader")]
+        struck = self._of_role(role)
         if struck and struck[0].state() is State.RUNS:
             self._tell(f"{role} {struck[0].identity} gets {name}")
             struck[0].send(name)
 
-    # The controllers
+    def _of_role(self, role: Role) -> Sequence[Member]:
+        if role == "executor":
+            return [self._executor] if self._executor else []
+        leader = self._holder(self.controllers[0])
+        return [one for one in self.controllers if (one is leader) == (role == "leader")]
 
-    def _holder(self, asking: Controller) -> Controller | None:
+    def _holder(self, asking: Member) -> Controller | None:
         """Who holds the Lease (its own, where there are two)."""
         lease = lease_name(self._scenario, asking.name)
         try:
@@ -242,51 +259,6 @@ class Stage:
             return None
         holder = str(spec.get("holderIdentity") or "").partition("_")[0]
         return next((one for one in self.controllers if one.identity == holder), None)
-
-    def _see_to_controllers(self) -> bool:
-        """Raise what fell, in its time; whether all run."""
-        states = [one.state() for one in self.controllers]
-        for controller, state in zip(self.controllers, states, strict=True):
-            if state is State.DEAD:
-                self._see_to_dead(controller)
-            elif state is State.FROZEN:
-                self._see_to_frozen(controller)
-        return all(state is State.RUNS for state in states)
-
-    def _see_to_dead(self, controller: Controller) -> None:
-        hand = self._hands[controller.name]
-        if hand.raise_at is None:
-            self._kills += 1
-            self._tell(f"{controller.identity} is dead")
-            hand.raise_at = self._now() + self._draw.uniform(0.1, 1.5)
-            hand.frozen_at = None
-        elif self._now() >= hand.raise_at:
-            hand.raise_at = None
-            controller.start(self._mutated(self._later.pop(0) if self._later else Orders()))
-            self._tell(f"{controller.identity} was started")
-
-    def _see_to_frozen(self, controller: Controller) -> None:
-        hand, now = self._hands[controller.name], self._now()
-        if hand.frozen_at is None:
-            self._stops += 1
-            self._tell(f"{controller.identity} is frozen")
-            hand.frozen_at = now
-        elif hand.raise_at is None:
-            if self._is_passed_by(controller, now - hand.frozen_at):
-                hand.raise_at = now + self._draw.uniform(0, 1)
-        elif now >= hand.raise_at:
-            self._tell(f"{controller.identity} goes on")
-            hand.frozen_at = hand.raise_at = None
-            controller.send("CONT")
-
-    def _is_passed_by(self, controller: Controller, seconds: float) -> bool:
-        """Whether others have gone on without a frozen process for long enough."""
-        timings = Timings().scaled(SCALE)
-        if self._scenario.outlasts_signature:
-            return seconds > timings.resend_others_after + 3
-        if self._scenario.has_two_leaders:
-            return seconds > 1
-        return self._holder(controller) is not controller or seconds > 10
 
     # The end
 
@@ -297,10 +269,16 @@ class Stage:
 
     def _look(self) -> None:
         self._tasks = self.tasks()
+        for task in self._tasks:
+            if planned := self._awaited.pop(task["metadata"]["name"], None):
+                self._made.append(Made(task["metadata"]["uid"], planned.name, planned.fate))
+
+    def _journal(self, operation: str | None = None) -> list[Entry]:
+        return [entry for batch in self._batches for entry in batch.journal(operation)]
 
     def _unfinished(self) -> list[str]:
         now = {task["metadata"]["uid"]: task for task in self._tasks}
-        found = []
+        found = [f"{one.name}: not there" for one in self._awaited.values() if one.fate == "runs"]
         for one in self._made:
             if not is_over(one, now.get(one.uid)):
                 status = now.get(one.uid, {}).get("status", {})
@@ -318,15 +296,16 @@ class Stage:
     def _result(self) -> Result:
         seconds = self._now()
         self._look()
-        journal = self.batch.journal()
+        journal = self._journal()
         submits = [entry for entry in journal if entry.operation == "SubmitJob"]
+        jobs = [job for batch in self._batches for job in batch.jobs()]
         unread = {"dropped", "delayed", "unreadable"}
         return Result(
             scenario=self._scenario,
-            audit=audit(self._made, self._tasks, self.batch.jobs()),
+            audit=audit(self._made, self._tasks, jobs),
             unfinished=self._unfinished(),
-            kills=self._kills,
-            stops=self._stops,
+            kills=self._rescue.kills,
+            stops=self._rescue.stops,
             falls=sum(one.falls() for one in self.controllers),
             faults=sum(entry.outcome != "ok" for entry in journal),
             submits=len(submits),
@@ -363,23 +342,63 @@ def set_up(scenario: Scenario, server: ApiServer, directory: Path | None) -> Ite
         namespace = f"chaos-{random.SystemRandom().randrange(1 << 40):010x}"
         server.create_namespace(namespace)
         scale = scenario.first.scale
-        batch = stack.enter_context(running(_local_batch(directory, scale)))
+        regions = REGIONS if scenario.has_two_regions else REGIONS[:1]
+        batches = [
+            stack.enter_context(running(_local_batch(directory / region, region, scale)))
+            for region in regions
+        ]
         controllers = []
-        for name in ("a", "b"):
+        for index, name in enumerate(("a", "b")):
+            place = index % len(regions)
             variables = environment(
                 kubeconfig=server.kubeconfig,
-                endpoint_url=batch.url,
+                endpoint_url=batches[place].url,
+                region=regions[place],
                 namespace=namespace,
                 lease=lease_name(scenario, name),
             )
             controllers.append(Controller(name, directory, {**variables, **scenario.settings}))
             stack.callback(controllers[-1].close)
-        yield Stage(scenario, server, namespace, batch, controllers)
+        executor = None
+        if airflows(scenario):
+            nothing_yet = workloads(scenario, server, namespace, 0.0)
+            executor = Executor(directory, nothing_yet)
+            stack.callback(executor.close)
+        yield Stage(scenario, server, namespace, batches, controllers, executor)
 
 
-def _local_batch(directory: Path, scale: float) -> LocalBatchConfig:
+def airflows(scenario: Scenario) -> Sequence[PlannedTask]:
+    """The tasks that the executor writes."""
+    return [task for task in scenario.tasks if task.is_airflows]
+
+
+def external_id(task: PlannedTask) -> str:
+    """What Airflow gives it before the executor sees it; a run's namespace is its own."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, task.name))
+
+
+def workloads(scenario: Scenario, server: ApiServer, namespace: str, begun: float) -> Workloads:
+    """What the executor is given, by the wall clock at which the run begins."""
+    return Workloads(
+        namespace=namespace,
+        kubeconfig=str(server.kubeconfig),
+        queued=[
+            Queued(
+                name=task.name,
+                external_id=external_id(task),
+                queue=task.queue,
+                at=begun + task.at,
+                cancelled_at=begun + task.fate_at if task.fate == "cancelled" else None,
+            )
+            for task in airflows(scenario)
+        ],
+    )
+
+
+def _local_batch(directory: Path, region: str, scale: float) -> LocalBatchConfig:
     return LocalBatchConfig(
         directory=directory,
+        region=region,
         queues=(Queue("one", vcpus=2000), Queue("two", vcpus=2000)),
         job_definitions=(_DEFINITION,),
         time_scale=scale,

@@ -45,6 +45,7 @@ def job(status: Status, *, uid: str = UID, attempt: int = 1) -> Job:
         ("deleted", [], []),
         ("deleted", [], [job(Status.FAILED)]),
         ("retained", [], [job(Status.RUNNING)]),
+        ("forgotten", [task("Lost")], []),
     ],
 )
 def test_what_was_promised_is_clean(
@@ -70,6 +71,7 @@ def test_two_jobs_of_one_task_are_a_duplicate_even_if_one_was_ended() -> None:
         ("runs", [task("Succeeded")], [job(Status.FAILED)]),
         ("runs", [task("Cancelled")], [job(Status.FAILED)]),
         ("deleted", [task("Succeeded")], [job(Status.SUCCEEDED)]),
+        ("forgotten", [task("Pending")], []),
     ],
 )
 def test_an_end_that_is_not_its_jobs_is_a_loss(

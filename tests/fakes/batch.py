@@ -6,13 +6,14 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from batchtask_api import Reason, names
 from batchtask_controller.batch import (
     Batch,
     BatchError,
+    Found,
     Job,
     JobAttempt,
     JobPage,
@@ -76,6 +77,7 @@ class FakeBatch:
     page_size: int = 1000
 
     def __post_init__(self) -> None:
+        self._begun = self.clock.now() - timedelta(seconds=self.clock.monotonic())
         self._failures: dict[str, deque[BatchError]] = {}
         self._lost: deque[LostReply] = deque()
 
@@ -109,10 +111,11 @@ class FakeBatch:
             raise Rejected(f"ClientException: at most {MOST_IDS} jobs")
         return [self.jobs[each].job for each in ids if each in self.jobs and self._shows(each)]
 
-    async def find(self, name_prefix: str, queue: str) -> Sequence[JobRef]:
+    async def find(self, name_prefix: str, queue: str) -> Found:
         """The jobs of a queue by the start of their names, whatever the case."""
         self._begin("find")
         await asyncio.sleep(self.latency_seconds)
+        as_of = self._now().replace(microsecond=0)
         self._check(queue)
         found = [
             JobRef(each.job.id, each.job.name, each.job.arn, each.job.created_at)
@@ -121,7 +124,8 @@ class FakeBatch:
             and each.job.name.lower().startswith(name_prefix.lower())
             and self._shows(each.job.id)
         ]
-        return sorted(found, key=lambda ref: (ref.created_at or self.clock.now(), ref.id))
+        found.sort(key=lambda ref: (ref.created_at or as_of, ref.id))
+        return Found(found, as_of)
 
     async def terminate(self, job_id: str, reason: str) -> None:
         """End a job; nothing happens to one that has ended or that there isn't."""
@@ -182,7 +186,7 @@ class FakeBatch:
     ) -> Job:
         """Let a job go on to a status, with the times and the attempt that belong to it."""
         held = self.jobs[job_id]
-        job, now = held.job, _milliseconds(self.clock.now())
+        job, now = held.job, _milliseconds(self._now())
         job = replace(job, status=status, is_cancelled=is_cancelled)
         if status is JobStatus.RUNNING:
             job = replace(job, started_at=now, log_stream_name=f"default/{job_id}")
@@ -215,6 +219,10 @@ class FakeBatch:
         return [held.job for held in self.jobs.values() if part in held.job.name]
 
     # -- inside -----------------------------------------------------------------------------------
+
+    def _now(self) -> datetime:
+        """AWS's own time, which does not jump with its clients' clocks."""
+        return self._begun + timedelta(seconds=self.clock.monotonic())
 
     def _begin(self, operation: str) -> None:
         self.calls[operation] += 1
@@ -249,7 +257,7 @@ class FakeBatch:
             self.arrived(request)
         job_id = str(uuid.UUID(int=len(self.jobs) + 1, version=4))
         arn = f"arn:aws:batch:{self.region}:{self.account}:job/{job_id}"
-        now = _milliseconds(self.clock.now())
+        now = _milliseconds(self._now())
         tags = _own(request.parameters.get("tags", {}))
         job = Job(job_id, request.name, JobStatus.SUBMITTED, arn=arn, created_at=now, tags=tags)
         visible = self.clock.monotonic() + self.visibility_lag_seconds

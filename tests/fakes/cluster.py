@@ -10,6 +10,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchtask_api import BatchTask, names
@@ -66,6 +67,13 @@ class Watch:
         self.is_held = False
         while self.held:
             self._pass_on()
+
+    def begin_anew(self, tasks: Sequence[BatchTask]) -> None:
+        """List what is there, as after 410: what was held back is lost."""
+        self.held.clear()
+        self.is_held = False
+        for task in tasks:
+            self.tell(partial(self.observed, task))
 
     def _pass_on(self) -> None:
         if self.held and not self.is_over and not self.is_held:

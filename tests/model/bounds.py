@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from model.rules import Faults, Model, Ticks, World
 
 _JUMP = World(jump=2)
-_SKEWED = Ticks(clock_skew=1, intent_life=6)
+_SKEWED = Ticks(dating_lag=1, intent_life=6)
 _LONGER = Ticks(
     send_deadline=1,
     visibility_lag=2,
     resend_after=4,
     signature_life=6,
-    clock_skew=1,
+    dating_lag=1,
     intent_life=12,
 )
 

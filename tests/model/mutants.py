@@ -68,6 +68,12 @@ NEEDED: Sequence[Mutant] = (
         crash=1,
         jump=1,
     ),
+    _broken(
+        "another's age by one's own wall clock",
+        Rules(age_by_aws=False),
+        world=World(skew_beyond=1),
+        crash=1,
+    ),
     _broken("age read after the look-up", Rules(age_before_look_up=False), reply=1),
     _broken("own age from the announcement", Rules(age_from_end_of_call=False), reply=1),
     _broken("ids of sent jobs forgotten", Rules(ledger=False), patch=1),
@@ -134,14 +140,7 @@ BEYOND: Sequence[Mutant] = (
     _broken("job visible too late, own", Rules(), world=World(lag_beyond=1), reply=1),
     _broken("job visible too late, another's", Rules(), world=World(lag_beyond=1), crash=1),
     _broken("request arrives too late", Rules(), world=World(straggling_beyond=1), reply=1),
-    _broken("clock too far ahead", Rules(), world=World(skew_beyond=1), crash=1),
-    _kept(
-        "clock too far ahead, age by AWS's date",
-        Rules(age_by_aws=True),
-        World(skew_beyond=1),
-        crash=1,
-        lease=1,
-    ),
+    _kept("clock too far ahead", Rules(), World(skew_beyond=1), crash=1, lease=1),
     _kept("job visible too late, reply read", Rules(), World(lag_beyond=1), patch=1),
 )
 """The world worse than the durations assume."""

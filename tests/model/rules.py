@@ -14,13 +14,13 @@ class Ticks:
     visibility_lag: int = 1
     resend_after: int = 2
     signature_life: int = 3
-    clock_skew: int = 0
+    dating_lag: int = 0
     intent_life: int = 5
 
     @property
     def resend_others_after(self) -> int:
         """As `Timings.resend_others_after`."""
-        return self.send_deadline + self.signature_life + self.clock_skew + self.visibility_lag
+        return self.send_deadline + self.signature_life + self.dating_lag + self.visibility_lag
 
     @property
     def straggling(self) -> int:
@@ -60,7 +60,7 @@ class World:
     straggling_beyond: int = 0
     """Ticks by which a request whose connection is closed may arrive later than assumed."""
     skew_beyond: int = 0
-    """Ticks by which a controller's wall clock may be further ahead than `Ticks.clock_skew`."""
+    """Ticks by which a controller's wall clock may be ahead of AWS's."""
     jump: int = 0
     """Ticks by which a wall clock may jump ahead between an intent and its signature."""
 
@@ -95,7 +95,7 @@ class Rules:
     """An intent's age is read before its job is looked for, not after the answer."""
     age_from_end_of_call: bool = True
     """One's own intent ages from the end of the call, not from its announcement."""
-    age_by_aws: bool = False
+    age_by_aws: bool = True
     """Another's intent ages by the date in AWS's answer, not by one's own wall clock."""
     list_at_take_over: bool = True
     """Who takes the Lease lists all tasks before it acts."""
@@ -163,14 +163,14 @@ class Model:
     def others_wait(self) -> int:
         """Ticks before another's intent is sent again, as its real age shows it.
 
-        A clock that is ahead makes them fewer; AWS's date, which also judged the signature, can't.
+        AWS may date its answer later than it looked, a reader's own clock may be ahead: both make
+        them fewer. Only the latter can be worse than assumed.
         """
         bound = self.rules.others_wait
         if bound is None:
             bound = self.ticks.resend_others_after
-        if self.rules.age_by_aws:
-            return bound
-        return bound - self.ticks.clock_skew - self.world.skew_beyond
+        beyond = 0 if self.rules.age_by_aws else self.world.skew_beyond
+        return bound - self.ticks.dating_lag - beyond
 
     @property
     def own_wait(self) -> int:

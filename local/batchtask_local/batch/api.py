@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from batchtask_local.batch import errors, signature
-from batchtask_local.batch.arns import name_of
+from batchtask_local.batch.arns import Arns, name_of
 from batchtask_local.batch.errors import ApiError
 from batchtask_local.batch.faults import FaultGate, Faults, ReplyFault
 from batchtask_local.batch.journal import Entry, Journal
@@ -75,6 +75,11 @@ class Api:
         self._protocol = Protocol()
         self._handlers = handlers(world)
         self.gate = self.gate_of(faults)
+
+    @property
+    def arns(self) -> Arns:
+        """The names of this account and region."""
+        return self._world.arns
 
     def gate_of(self, faults: Faults) -> FaultGate:
         """Return a gate that lets through what the faults leave.

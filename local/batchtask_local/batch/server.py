@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
+from batchtask_local.batch import sts
 from batchtask_local.batch.api import Api
 from batchtask_local.batch.faults import Faults
 from batchtask_local.batch.inspection import Inspection
@@ -67,6 +68,8 @@ class Server:
             target=request.headers.get("X-Amz-Target"),
             body=await request.read(),
         )
+        if sts.is_identity_call(call):
+            return web.Response(body=sts.identity(self._api.arns), content_type=sts.CONTENT_TYPE)
         latency = self._api.gate.latency_seconds()
         if latency:
             await asyncio.sleep(latency)

@@ -67,7 +67,7 @@ async def test_jobs_are_found_by_how_their_names_start_whatever_the_case(
     second = await account.batch.submit(a_request(f"{prefix.upper()}2"), yes)
     await account.batch.submit(a_request(f"other-{prefix}1"), yes)
 
-    found = await account.batch.find(prefix, "default")
+    found = (await account.batch.find(prefix, "default")).jobs
 
     assert [each.id for each in found] == [first.id, second.id]
     assert [each.name for each in found] == [f"{prefix}1", f"{prefix.upper()}2"]
@@ -82,7 +82,7 @@ async def test_jobs_are_found_in_every_status(account: Account, prefix: str) -> 
     await account.reaches(failed.id, JobStatus.FAILED, 3)
     await account.reaches(runs.id, JobStatus.RUNNING)
 
-    found = await account.batch.find(prefix, "default")
+    found = (await account.batch.find(prefix, "default")).jobs
 
     assert {each.id for each in found} == {done.id, failed.id, runs.id}
 
@@ -91,7 +91,7 @@ async def test_more_jobs_than_a_page_holds_are_found(account: Account, prefix: s
     requests = [a_request(f"{prefix}{number}") for number in range(105)]
     sent = await asyncio.gather(*(account.batch.submit(each, yes) for each in requests))
 
-    found = await account.batch.find(prefix, "default")
+    found = (await account.batch.find(prefix, "default")).jobs
 
     assert {each.id for each in found} == {each.id for each in sent}
 
@@ -99,8 +99,8 @@ async def test_more_jobs_than_a_page_holds_are_found(account: Account, prefix: s
 async def test_jobs_are_found_in_their_own_queue_only(account: Account, prefix: str) -> None:
     sent = await account.batch.submit(a_request(f"{prefix}1", queue="other"), yes)
 
-    assert list(await account.batch.find(prefix, "default")) == []
-    assert [each.id for each in await account.batch.find(prefix, "other")] == [sent.id]
+    assert list((await account.batch.find(prefix, "default")).jobs) == []
+    assert [each.id for each in (await account.batch.find(prefix, "other")).jobs] == [sent.id]
 
 
 async def test_a_queue_that_is_not_there_is_named(account: Account, prefix: str) -> None:
@@ -119,7 +119,7 @@ async def test_what_is_called_off_makes_no_job(account: Account, prefix: str) ->
     with pytest.raises(Unavailable):
         await account.batch.submit(a_request(f"{prefix}1"), lambda: False)
 
-    assert list(await account.batch.find(prefix, "default")) == []
+    assert list((await account.batch.find(prefix, "default")).jobs) == []
 
 
 async def test_a_success_tells_its_times_and_its_log(account: Account, prefix: str) -> None:
@@ -187,7 +187,7 @@ async def test_a_lost_reply_tells_nothing_and_the_name_tells_all(
         await account.batch.submit(a_request(f"{prefix}1"), yes)
 
     await asyncio.sleep(0.01)
-    assert len(await account.batch.find(prefix, "default")) == takes_effect
+    assert len((await account.batch.find(prefix, "default")).jobs) == takes_effect
 
 
 async def test_a_call_too_many_has_no_effect_and_says_how_long_to_wait(
@@ -212,7 +212,7 @@ async def test_a_missing_right_has_no_effect(account: Account, prefix: str) -> N
     with pytest.raises(Denied):
         await account.batch.find(prefix, "default")
 
-    assert list(await account.batch.find(prefix, "default")) == []
+    assert list((await account.batch.find(prefix, "default")).jobs) == []
 
 
 async def test_a_look_up_that_fails_inside_aws_can_be_made_again(
@@ -228,7 +228,7 @@ async def test_a_look_up_that_fails_inside_aws_can_be_made_again(
     with pytest.raises(Unavailable):
         await account.batch.terminate(str(uuid.uuid4()), "why not")
 
-    assert list(await account.batch.find(prefix, "default")) == []
+    assert list((await account.batch.find(prefix, "default")).jobs) == []
 
 
 async def test_a_new_job_may_show_late(account: Account, prefix: str) -> None:
@@ -237,16 +237,14 @@ async def test_a_new_job_may_show_late(account: Account, prefix: str) -> None:
 
     unseen = [
         *await account.batch.describe([sent.id]),
-        *await account.batch.find(prefix, "default"),
+        *(await account.batch.find(prefix, "default")).jobs,
     ]
     await account.show_late(then_after=LAG + 1)
 
     assert unseen == []
     assert len(await account.batch.describe([sent.id])) == 1
-    assert len(await account.batch.find(prefix, "default")) == 1
+    assert len((await account.batch.find(prefix, "default")).jobs) == 1
 
 
 async def test_the_place_is_known(account: Account) -> None:
-    _, region = await account.batch.locate()
-
-    assert region == "us-east-1"
+    assert await account.batch.locate() == ("123456789012", "us-east-1")

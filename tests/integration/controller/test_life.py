@@ -12,6 +12,7 @@ import pytest
 from batchtask_local.apiserver import ApiServer, emulator
 from batchtask_local.batch import Faults, LocalBatchHandle
 from integration.api.cluster import Tasks, a_task
+from integration.controller.conftest import SHARED
 from integration.controller.support import (
     ROOT,
     SYSTEM,
@@ -183,3 +184,30 @@ def test_help_tells_every_option() -> None:
 
     for option in ("--namespaces", "--aws-region", "--calls-per-second", "--lease-namespace"):
         assert option in shown.stdout
+
+
+def test_a_history_that_is_forgotten_hides_no_task(
+    ground: Ground, batch: LocalBatchHandle, tmp_path: Path
+) -> None:
+    with emulator([ROOT / "manifests" / "crd.yaml"], log_limit=10) as server:
+        for namespace in (SYSTEM, SHARED):
+            server.create_namespace(namespace)
+        tasks = Tasks(server, SHARED)
+        ground.namespaces = [SHARED]
+        gate = Gate(server)
+        ground.kubeconfig = gate.kubeconfig(server.kubeconfig, tmp_path / "kubeconfig")
+        gate.open()
+        controller = ground.start()
+        controller.says("took over")
+        tasks.create(a_task("before", job=JOB))
+        until(lambda: phase(tasks, "before") == "Succeeded", "success before")
+
+        gate.close()
+        tasks.create(a_task("during", job=JOB))
+        for number in range(40):  # more than the server remembers
+            tasks.patch("before", {"metadata": {"labels": {"written": str(number)}}})
+        gate.open()
+
+        until(lambda: phase(tasks, "during") == "Succeeded", "success of what came meanwhile")
+        assert controller.stop() == 0
+        gate.close()

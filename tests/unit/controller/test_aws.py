@@ -197,7 +197,6 @@ ANSWERS: list[tuple[Answer, type[BatchError], Reason]] = [
         Throttled,
         Reason.THROTTLED,
     ),
-    (Answer(429, b"slow down"), Throttled, Reason.THROTTLED),
     (error_answer("AccessDeniedException", "no right", 403), Denied, Reason.ACCESS_DENIED),
     (
         error_answer("ExpiredTokenException", "expired", 403),
@@ -217,6 +216,19 @@ ANSWERS: list[tuple[Answer, type[BatchError], Reason]] = [
     (Answer(instead=_reset), OutcomeUnknown, Reason.OUTCOME_UNKNOWN),
     (Answer(instead=_half_an_answer), OutcomeUnknown, Reason.OUTCOME_UNKNOWN),
 ]
+
+
+WITHOUT_AWS_WORD = [Answer(429, b"slow down"), Answer(403, b"<html>forbidden")]
+"""A proxy may have passed the request on, and answer in AWS's place."""
+
+
+@pytest.mark.parametrize("answer", WITHOUT_AWS_WORD)
+def test_a_refusal_that_may_be_a_proxys_says_nothing_of_the_outcome(
+    batch: AwsBatch, there: Endpoint, answer: Answer
+) -> None:
+    there.answers.append(answer)
+
+    assert type(failure_of(batch)) is OutcomeUnknown
 
 
 @pytest.mark.parametrize(("answer", "kind", "reason"), ANSWERS)
@@ -429,6 +441,48 @@ def test_the_account_is_told_where_the_credentials_do(
     monkeypatch.setenv("AWS_ACCOUNT_ID", "123456789012")
 
     assert run(batch_at(there.url).locate()) == ("123456789012", "us-east-1")
+
+
+IDENTITY = b"""<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/ci</Arn><UserId>AIDA</UserId>
+<Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+
+def test_an_account_that_the_credentials_do_not_tell_is_asked_of_sts(
+    batch_at: Callable[[str], AwsBatch], there: Endpoint
+) -> None:
+    there.answers.append(Answer(200, IDENTITY))
+
+    assert run(batch_at(there.url).locate()) == ("123456789012", "us-east-1")
+
+
+def test_an_account_that_nobody_tells_is_not_known_and_stops_nothing(
+    batch_at: Callable[[str], AwsBatch], there: Endpoint
+) -> None:
+    there.answers.append(Answer(403, b"<html>forbidden"))
+
+    assert run(batch_at(there.url).locate()) == (None, "us-east-1")
+
+
+def test_new_credentials_of_another_account_are_not_used(
+    batch_at: Callable[[str], AwsBatch], there: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCOUNT_ID", "123456789012")
+    batch = batch_at(there.url)
+    run(batch.locate())
+    there.answers.append(error_answer("ExpiredTokenException", "expired", 403))
+    failure_of(batch)
+    asked = len(there.asked)
+
+    monkeypatch.setenv("AWS_ACCOUNT_ID", "999999999999")
+    found = failure_of(batch)
+    assert (type(found), found.reason) == (Denied, Reason.CREDENTIALS_REFUSED)
+    assert "999999999999" in str(found)
+    assert len(there.asked) == asked
+
+    monkeypatch.setenv("AWS_ACCOUNT_ID", "123456789012")
+    there.answers.append(json_answer(JOB_ID))
+    assert submit(batch).id == "job-1"
 
 
 STS_ERROR = b"""<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code>
@@ -655,12 +709,25 @@ def test_all_pages_of_a_look_up_are_read_and_the_earliest_job_stands_first(
 
     found = run(batch.find("sales-", "default"))
 
-    assert [each.id for each in found] == ["job-1", "job-2", "job-3"]
+    assert [each.id for each in found.jobs] == ["job-1", "job-2", "job-3"]
+    assert abs((dt.datetime.now(dt.UTC) - found.as_of).total_seconds()) < 60
     path, body = there.asked[0]
     assert path == "/v1/listjobs"
     assert body["filters"] == [{"name": "JOB_NAME", "values": ["sales-*"]}]
     assert body["jobQueue"] == "default"
     assert there.asked[1][1]["nextToken"] == "n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"), list(zip(WITHOUT_AWS_WORD, (Throttled, Denied), strict=True))
+)
+def test_what_changes_nothing_may_be_answered_by_a_proxy(
+    batch: AwsBatch, there: Endpoint, answer: Answer, kind: type[BatchError]
+) -> None:
+    there.answers.append(answer)
+
+    with pytest.raises(kind):
+        run(batch.find("sales-", "default"))
 
 
 def test_a_termination_says_why_in_no_more_words_than_aws_takes(

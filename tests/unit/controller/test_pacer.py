@@ -218,7 +218,7 @@ async def test_the_answers_come_through(clock: FakeClock) -> None:
     sent = await paced.submit(request, lambda: True)
 
     assert [job.status for job in await paced.describe([sent.id])] == [JobStatus.SUBMITTED]
-    assert [found.id for found in await paced.find("a-", "default")] == [sent.id]
+    assert [found.id for found in (await paced.find("a-", "default")).jobs] == [sent.id]
     assert isinstance(sent, JobRef)
 
 

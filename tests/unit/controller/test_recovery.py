@@ -147,6 +147,17 @@ async def test_the_intent_of_a_dead_controller_that_sent_nothing_is_made_anew_in
     assert (submission.by, submission.attempt) == ("two", 2)
 
 
+async def test_a_clock_that_is_ahead_does_not_make_anothers_intent_old(world: World) -> None:
+    task = await lose_and_restart(world, LostReply(after_seconds=900))
+    world.clock.jump(20 * 60)
+    world.start("two")
+
+    await asyncio.sleep(2 * T.resend_others_after)
+
+    assert world.jobs_of(task) == 1
+    assert world.batch.calls["submit"] == 1
+
+
 @pytest.mark.parametrize("moment", [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85])
 async def test_a_controller_killed_at_any_moment_leaves_one_job(
     world: World, moment: float
@@ -444,6 +455,6 @@ async def test_a_cancel_of_what_was_never_sent_ends_without_a_job(world: World) 
 def test_the_bounds_of_a_second_send_hold_what_they_must() -> None:
     """Another controller's send may start so late, live so long, by a clock that is so wrong."""
     assert T.call_timeout < T.send_deadline < T.resend_after
-    assert T.resend_others_after >= T.send_deadline + T.signature_life + T.clock_skew
+    assert T.resend_others_after >= T.send_deadline + T.signature_life + T.dating_lag
     assert T.scaled(0.01).resend_others_after == pytest.approx(T.resend_others_after / 100)
     assert T.scaled(0.01).look_up_after == pytest.approx([each / 100 for each in T.look_up_after])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from batchtask_api import BatchTask, Phase
 from batchtask_controller.batch import Batch, JobRequest, JobStatus
+from batchtask_controller.census import Census
 from batchtask_controller.crew import Crew, Sweep
 from batchtask_controller.echo import Echo
 from batchtask_controller.leader import Leader
@@ -89,7 +90,10 @@ class Controller:
         self.poller = Poller(
             batch=paced, store=self.store, queue=self.queue, clock=clock, interval_seconds=10
         )
-        sweeps: list[Sweep] = [self.poller.sweep, self.turns.sweep]
+        census = Census(
+            store=self.store, tasks=cluster, clock=clock, interval_seconds=timings.count_again
+        )
+        sweeps: list[Sweep] = [self.poller.sweep, self.turns.sweep, census.sweep]
         if orphan_sweep_seconds:
             orphans = Orphans(
                 batch=paced,

@@ -25,6 +25,11 @@ PURE = (
     "adoption",
     "strays",
     "tracker",
+    "links",
+    "log_lines",
+    "logs",
+    "milestones",
+    "redaction",
 )
 
 
@@ -76,6 +81,20 @@ def test_the_executor_brings_no_models() -> None:
         timeout=120,
     )
     assert run.stdout.strip().endswith("False")
+
+
+def test_the_log_view_brings_no_client_before_it_is_asked() -> None:
+    loaded = loaded_by("batchtask_executor.logging_config")
+
+    assert "airflow" in loaded
+    assert not loaded & {"kubernetes", "boto3", "botocore", "kopf"}
+
+
+def test_the_reader_of_cloudwatch_brings_nothing_but_boto3() -> None:
+    loaded = loaded_by("batchtask_executor.cloudwatch")
+
+    assert "boto3" in loaded
+    assert not loaded & {"airflow", "kubernetes", "kopf"}
 
 
 def test_the_adapter_brings_no_airflow() -> None:
