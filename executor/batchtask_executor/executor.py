@@ -6,20 +6,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, assert_never, cast
 
+from airflow._shared.observability.metrics import stats
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecuteTask
 from airflow.models.taskinstancekey import TaskInstanceKey
 
 from batchtask_api import submit_job
+from batchtask_executor import advice
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import TaskCache
+from batchtask_executor.checkup import Checkup
 from batchtask_executor.config import SECTION, Settings, SettingsError
 from batchtask_executor.drafts import Drafts
+from batchtask_executor.gate import Claimant, Gate, GatedTasks
+from batchtask_executor.health import Premises
 from batchtask_executor.inquiries import Inquiries
 from batchtask_executor.job import BadJob, JobBuilder
 from batchtask_executor.ledger import Terms
 from batchtask_executor.logs import TaskLogs, connect
 from batchtask_executor.manifest import external_id
+from batchtask_executor.metrics import Metrics, Stats
 from batchtask_executor.orders import Order
 from batchtask_executor.outcome import Succeeded
 from batchtask_executor.rows import Rows
@@ -40,6 +46,8 @@ class _Parts:
     """What start() makes."""
 
     tasks: BatchTasks
+    checkup: Checkup
+    gate: Gate
     writer: Writer
     cache: TaskCache
     inquiries: Inquiries
@@ -56,6 +64,9 @@ class BatchTaskExecutor(BaseExecutor):
 
     pre_assigns_external_executor_id: ClassVar[bool] = True
     """Airflow commits a UUID together with QUEUED: the task is named by it."""
+
+    stats: ClassVar[Stats] = getattr(stats, "Stats", stats)
+    """The scheduler's own metrics: a class up to Airflow 3.2, later beside a module's functions."""
 
     backoff: ClassVar[Backoff] = Backoff()
     """Between tries at what doesn't answer, or doesn't take something for now."""
@@ -82,13 +93,28 @@ class BatchTaskExecutor(BaseExecutor):
         """The time by which everything is decided."""
         return datetime.now(UTC)
 
+    def claimant(self, settings: Settings) -> Claimant:
+        """Make this Airflow's part in the claim of the instance; nothing is asked yet."""
+        from batchtask_executor.claimant import airflow_claimant
+
+        return airflow_claimant(settings)
+
+    def premises(self, settings: Settings) -> Premises:
+        """Make the port to what the health check looks at; nothing is asked yet."""
+        from batchtask_executor.kube_api import KubeApi
+        from batchtask_executor.kube_premises import KubePremises
+
+        return KubePremises(settings, KubeApi(settings, connections=1))
+
     def start(self) -> None:
         """Start the threads. Bad options don't stop the scheduler: they fail the tasks."""
         try:
             self._parts = self._assemble()
+            self._parts.gate.start()
             self._parts.writer.start()
             self._parts.cache.start()
             self._parts.inquiries.start()
+            self._parts.checkup.start()
         except (SettingsError, BadJob) as error:
             self._trouble = f"{error} (restart the scheduler after changing it)"
             self.log.error("No task can run on AWS Batch: %s", error)  # noqa: TRY400 - no bug
@@ -97,15 +123,18 @@ class BatchTaskExecutor(BaseExecutor):
             self.log.exception("The executor didn't start")
 
     def _settings(self) -> Settings:
-        return Settings.read(lambda name: self.conf.get(SECTION, name, fallback=None))
+        return Settings.read(lambda name: self._option(SECTION, name))
 
     def _assemble(self) -> _Parts:
         settings = self._settings()
         builder = JobBuilder(settings, submit_job.schema())
-        for note in builder.notes:
-            self.log.warning("%s", note)
+        for warning in (*builder.notes, *advice.warnings(self._option, settings)):
+            self.log.warning("%s", warning)
+        for reminder in advice.reminders(self._option):
+            self.log.info("%s", reminder)
         tasks = self.connect(settings)
-        writer = Writer(tasks, backoff=self.backoff)
+        gate = Gate(self.claimant(settings), settings, backoff=self.backoff)
+        writer = Writer(GatedTasks(tasks, gate), backoff=self.backoff)
         cache = TaskCache(tasks, backoff=self.backoff)
         inquiries = Inquiries(self.read_rows(), backoff=self.backoff)
         tracker = Tracker(
@@ -115,9 +144,11 @@ class BatchTaskExecutor(BaseExecutor):
             writer=writer,
             cache=cache,
             inquiries=inquiries,
+            metrics=Metrics(self.stats),
             executor_name=(self.name.alias or self.name.module_path) if self.name else None,
         )
-        return _Parts(tasks, writer, cache, inquiries, tracker)
+        checkup = Checkup(self.premises(settings), settings, backoff=self.backoff)
+        return _Parts(tasks, checkup, gate, writer, cache, inquiries, tracker)
 
     def _terms(self, settings: Settings) -> Terms:
         return Terms(
@@ -126,6 +157,10 @@ class BatchTaskExecutor(BaseExecutor):
             queued_timeout=settings.longest_wait,
             scheduler=None if self.job_id is None else int(self.job_id),
         )
+
+    def _option(self, section: str, name: str) -> str | None:
+        value: str | None = self.conf.get(section, name, fallback=None)
+        return value
 
     def queue_workload(self, workload: "ExecutorWorkload", session: "Session") -> None:
         """Take a workload in; what can't be run fails by itself, and stops nothing."""
@@ -255,6 +290,8 @@ class BatchTaskExecutor(BaseExecutor):
     def end(self) -> None:
         """Stop the threads; jobs go on, for the next scheduler to adopt."""
         if self._parts:
+            self._parts.checkup.stop()
+            self._parts.gate.stop()
             self._parts.writer.stop()
             self._parts.cache.stop()
             self._parts.inquiries.stop()

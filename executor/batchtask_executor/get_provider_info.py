@@ -63,15 +63,22 @@ def _options() -> dict[str, dict[str, Any]]:
         ),
         "submit_job_kwargs": _option(
             "More parameters of AWS Batch's SubmitJob, as JSON, with its own keys or the same "
-            "in snake_case. They go over job_queue and job_definition; the tasks' "
-            "executor_config goes over them.",
+            "in snake_case, and the short forms cpu, memory, gpu, env and timeout. They go over "
+            "job_queue and job_definition; the tasks' executor_config goes over them.",
             example=_JOB_EXAMPLE,
         ),
         "queues": _option(
             "What Airflow's queues stand for, as JSON: for each, any of job_queue, "
-            "job_definition, container and submit_job_kwargs. They go over the options of the "
-            "same names.",
+            "job_definition, shape, container and submit_job_kwargs. They go over the options of "
+            "the same names.",
             example=_QUEUES_EXAMPLE,
+        ),
+        "shape": _option(
+            "What the job definitions have: container (containerProperties), ecs (ecsProperties) "
+            "or eks (eksProperties). It says how a task's short forms (cpu, memory, gpu, env) "
+            "and its command are put. Where absent it is that of the overrides that are given, "
+            "and container without any.",
+            example="eks",
         ),
         "container": _option(
             "Name of the container that runs the task, for job definitions with several; the "
@@ -82,6 +89,17 @@ def _options() -> dict[str, dict[str, Any]]:
             "Seconds for which a task's token is good: its job must start within them.",
             kind="integer",
             default="86400",
+        ),
+        "log_group": _option(
+            "The CloudWatch Logs group that the jobs write to; links to a job's log name it.",
+            default="/aws/batch/job",
+        ),
+        "cloudwatch_logs": _option(
+            "Whether Airflow's api-server shows what a job wrote to CloudWatch Logs while it runs, "
+            "and afterwards where there is no other log of the task. The api-server needs the "
+            "AWS right logs:GetLogEvents and the package's extra [logs].",
+            kind="boolean",
+            default="False",
         ),
         "start_retries": _option(
             "How many more jobs a task gets whose job failed, or was lost, before the task in it "
@@ -103,17 +121,6 @@ def _options() -> dict[str, dict[str, Any]]:
             "started is cancelled at once.",
             kind="integer",
             default="300",
-        ),
-        "log_group": _option(
-            "The CloudWatch Logs group that the jobs write to; links to a job's log name it.",
-            default="/aws/batch/job",
-        ),
-        "cloudwatch_logs": _option(
-            "Whether Airflow's api-server shows what a job wrote to CloudWatch Logs while it runs, "
-            "and afterwards where there is no other log of the task. The api-server needs the "
-            "AWS right logs:GetLogEvents and the package's extra [logs].",
-            kind="boolean",
-            default="False",
         ),
     }
 

@@ -35,6 +35,8 @@ class Entry:
     """Nothing is being written for it; what the cluster shows of it counts."""
     seen_since: int | None = None
     """The cache's listings begun when it was known to be in the cluster; None before."""
+    milestones: Milestones = field(default_factory=Milestones, compare=False)
+    """What its user was told of it."""
     written_at: datetime | None = None
     """When its workload was known to be in the cluster."""
     end: End | None = None

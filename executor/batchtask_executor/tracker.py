@@ -25,6 +25,7 @@ from batchtask_executor.manifest import (
     queuing_of,
     task_name,
 )
+from batchtask_executor.metrics import Metrics
 from batchtask_executor.milestones import Milestones
 from batchtask_executor.orders import Delayed, Order, Rejected, Renamed, Report, Written
 from batchtask_executor.outcome import (
@@ -66,14 +67,17 @@ class Tracker:
         writer: Writer,
         cache: TaskCache,
         inquiries: Inquiries,
+        metrics: Metrics,
         executor_name: str | None,
     ) -> None:
         self._table = table
         self._terms = terms
         self._drafts = drafts
+        self._log_group = drafts.settings.log_group
         self._writer = writer
         self._cache = cache
         self._inquiries = inquiries
+        self._metrics = metrics
         self._executor_name = executor_name
         self._strays = Strays(cache, terms)
         self._words: list[Word] = []
@@ -119,6 +123,7 @@ class Tracker:
     def take_reports(self, now: datetime) -> None:
         """Take in what the writer has done."""
         for report in self._writer.drain():
+            _guard(self._metrics.took, report)
             _guard(self._take_report, report, now)
 
     def sync(self, running: Set[Hashable], now: datetime) -> Sequence[Word]:
@@ -135,6 +140,7 @@ class Tracker:
         for answer in self._inquiries.drain():
             _guard(self._take_answer, answer, now)
         _guard(self._ask, now)
+        _guard(self._metrics.cached, len(self._cache))
         return self.words()
 
     def words(self) -> Sequence[Word]:
@@ -175,16 +181,21 @@ class Tracker:
 
     def _take_change(self, change: Change) -> None:
         task = change.task
-        self._observe(task, self._vanished(task) if change.is_gone else self._outcome(task))
+        now = vanished(task, self._log_group) if change.is_gone else self._outcome(task)
+        self._observe(task, now)
 
     def _observe(self, task: BatchTask, now: Outcome) -> None:
-        """Take in a task's end, if the task is what we know by its name."""
+        """Take in what a task has come to, if it is what we know by its name."""
         entry = self._table.of_name(task.metadata.name)
         if entry is None or not _is_of(task, entry):
             return
-        _guard(self._note_milestones, entry, task)
         if isinstance(now, End):
             self._ended(entry, now)
+        for milestone in entry.milestones.passed(task, self._log_group):
+            self._note(entry, milestone.event, milestone.text)
+
+    def _outcome(self, task: BatchTask) -> Outcome:
+        return outcome(task, self._log_group)
 
     def _note_milestones(self, entry: Entry, task: BatchTask) -> None:
         for milestone in entry.milestones.passed(task, self._drafts.settings.log_group):
@@ -352,8 +363,7 @@ class Tracker:
     def _restart(self, entry: Entry, row: Row | None, info: str) -> None:
         entry.restarts += 1
         entry.end = entry.seen_since = entry.written_at = None
-        entry.milestones = Milestones()
-        entry.is_adopted = False
+        entry.is_adopted, entry.milestones = False, Milestones()
         most = self._terms.start_retries
         text = f"its job failed before the task started; made again, {entry.restarts} of {most}"
         self._note(entry, "batchtask made again", f"{text}: {info}")
@@ -396,6 +406,7 @@ class Tracker:
                 return
             if not isinstance(end, Succeeded):
                 self._note(entry, entry.event, end.info)
+            _guard(self._metrics.ended, end)
         entry.reported_at = now
         self._words.append(Ended(entry.key, end))
 

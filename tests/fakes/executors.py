@@ -11,10 +11,16 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.config import Settings
 from batchtask_executor.executor import BatchTaskExecutor
+from batchtask_executor.gate import Claimant
+from batchtask_executor.health import Premises
+from batchtask_executor.kube_api import KubeApi
+from batchtask_executor.kube_claims import KubeClaims
 from batchtask_executor.rows import Rows
 from batchtask_executor.tasks import BatchTasks
 from fakes.airflow import execute_task
 from fakes.awaiting import until
+from fakes.claims import FakeClaims, a_claimant
+from fakes.premises import FakePremises
 from fakes.rows import FakeRows
 
 
@@ -22,6 +28,8 @@ class ConfiguredExecutor(BatchTaskExecutor):
     """The executor as it is configured, with short waits between tries."""
 
     backoff: ClassVar[Backoff] = Backoff(first_seconds=0.01, most_seconds=0.05)
+    airflow = "this-airflow"
+    """The id that its database would have, if there was one."""
 
     def __init__(self, *, rows: FakeRows | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,9 +54,14 @@ class ConfiguredExecutor(BatchTaskExecutor):
     def _like(self, workload: ExecuteTask) -> ExecuteTask:
         return execute_task(self, **workload.ti.model_dump(), **_unshown(workload))
 
+    def claimant(self, settings: Settings) -> Claimant:
+        return a_claimant(KubeClaims(settings, KubeApi(settings)), self.airflow)
+
     def wait_for_the_end(self) -> None:
         """Wait for the threads that end() told to stop."""
         if self._parts:
+            self._parts.checkup.join(10)
+            self._parts.gate.join(10)
             self._parts.writer.join(10)
             self._parts.cache.join(10)
             self._parts.inquiries.join(10)
@@ -108,13 +121,24 @@ def _unshown(workload: ExecuteTask) -> dict[str, Any]:
 class ExecutorOver(ConfiguredExecutor):
     """The executor over a given port."""
 
-    def __init__(self, tasks: BatchTasks, **kwargs: Any) -> None:
+    def __init__(
+        self, tasks: BatchTasks, *, claims: FakeClaims | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._given = tasks
+        self._claims = claims or FakeClaims()
 
     def connect(self, settings: Settings) -> BatchTasks:
         del settings
         return self._given
+
+    def claimant(self, settings: Settings) -> Claimant:
+        del settings
+        return a_claimant(self._claims, self.airflow)
+
+    def premises(self, settings: Settings) -> Premises:
+        del settings
+        return FakePremises()
 
 
 def options(**values: Any) -> Mapping[str, str]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models import Log
+from airflow.models.taskinstancekey import TaskInstanceKey
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
@@ -133,6 +134,8 @@ def test_a_failure_is_told_once(executor: ExecutorOver, cluster: FakeBatchTasks)
     )
 
     executor.loop_until(lambda: not executor.running)
+    executor.loop()
+
     assert events(executor) == ["batchtask created", "batchtask submitted", "batchtask failed"]
     assert "Essential container exited" in str(executor.logged[-1][2])
 
@@ -145,8 +148,15 @@ def test_who_adopts_a_task_does_not_tell_again_what_was_told(
     executor._parts.cache.stop()  # type: ignore[union-attr]
     heir = ExecutorOver(cluster, rows=executor.rows, parallelism=5000)
     heir.start()
-    place = {name: getattr(key, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-    ti = SimpleNamespace(**place, external_executor_id=name.removeprefix("bt-"))
+    assert isinstance(key, TaskInstanceKey)
+    dag_id, task_id, run_id, map_index = key.primary
+    ti = SimpleNamespace(
+        dag_id=dag_id,
+        task_id=task_id,
+        run_id=run_id,
+        map_index=map_index,
+        external_executor_id=name.removeprefix("bt-"),
+    )
     heir.try_adopt_task_instances([ti])  # type: ignore[list-item]
     heir.loop_until(lambda: key in heir.running)
 
