@@ -51,8 +51,6 @@ class Entry:
     """Its row is to be read soon."""
     asked_about: object = _NOT_ASKED
     """The end that was known when the question under way about its row was put."""
-    milestones: Milestones = field(default_factory=Milestones, compare=False)
-    """What its user was told of it."""
 
     @property
     def name(self) -> str:

@@ -197,16 +197,6 @@ class Tracker:
     def _outcome(self, task: BatchTask) -> Outcome:
         return outcome(task, self._log_group)
 
-    def _note_milestones(self, entry: Entry, task: BatchTask) -> None:
-        for milestone in entry.milestones.passed(task, self._drafts.settings.log_group):
-            self._note(entry, milestone.event, milestone.text)
-
-    def _outcome(self, task: BatchTask) -> Outcome:
-        return outcome(task, self._drafts.settings.log_group)
-
-    def _vanished(self, task: BatchTask) -> Outcome:
-        return vanished(task, self._drafts.settings.log_group)
-
     def _ended(self, entry: Entry, end: End) -> None:
         if entry.end is None:
             entry.end, entry.is_urgent = end, True
