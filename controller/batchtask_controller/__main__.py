@@ -28,8 +28,9 @@ def main() -> int:
         settings = CliApp.run(Settings)
     except pydantic.ValidationError as error:
         for wrong in error.errors(include_url=False):
-            option = "_".join(str(part) for part in wrong["loc"]).upper()
-            print(f"BATCHTASK_{option}: {wrong['msg']}", file=sys.stderr)  # noqa: T201
+            option, *path = map(str, wrong["loc"])
+            said = ": ".join([f"BATCHTASK_{option.upper()}", *path, wrong["msg"]])
+            print(said, file=sys.stderr)  # noqa: T201
         return 2
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the logs are not set up yet

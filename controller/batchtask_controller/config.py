@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from batchtask_api.names import DEFAULT_NAMESPACE
+from batchtask_api.policy import Rules
 
 
 class Settings(BaseSettings):
@@ -39,6 +40,11 @@ class Settings(BaseSettings):
     aws_endpoint_url: str | None = Field(
         default=None,
         description="Another address of AWS Batch and CloudWatch Logs, such as local Batch's.",
+    )
+    policy: Rules | None = Field(
+        default=None,
+        description="JSON: by namespace, which jobQueues, jobDefinitions and eksNamespaces its "
+        "BatchTasks may name; a namespace that isn't there may name none. Absent: all may all.",
     )
     calls_per_second: float = Field(
         default=40.0,

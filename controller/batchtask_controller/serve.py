@@ -224,6 +224,7 @@ class Process:
             recovery=recovery,
             turns=turns,
             log_tails=LogTails(batch=self._batch, clock=self._clock, is_on=settings.log_tail),
+            rules=settings.policy,
             clock=self._clock,
             timings=self._timings,
         )

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from batchtask_api import BatchTask, Phase
+from batchtask_api.policy import Rules
 from batchtask_controller.batch import Batch, JobRequest, JobStatus
 from batchtask_controller.census import Census
 from batchtask_controller.crew import Crew, Sweep
@@ -48,6 +49,7 @@ class Controller:
         orphan_sweep_seconds: float = 0.0,
         log_tail: bool = True,
         orphans_per_sweep: int = 0,
+        rules: Rules | None = None,
     ) -> None:
         self._cluster = cluster
         self._watch_delay = watch_delay
@@ -84,6 +86,7 @@ class Controller:
             recovery=self.recovery,
             turns=self.turns,
             log_tails=LogTails(batch=paced, clock=clock, is_on=log_tail),
+            rules=rules,
             clock=clock,
             timings=timings,
         )
