@@ -178,7 +178,8 @@ class ClusterTasks:
         query = {"limit": str(_PAGE)}
         while True:
             page = await self._api.request("GET", _path(namespace), query=query, headers=headers)
-            for item in page["items"]:
+            # A list of metadata alone that is empty has null for its items.
+            for item in page["items"] or ():
                 yield item
             if not (token := page["metadata"].get("continue")):
                 return
