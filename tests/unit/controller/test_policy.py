@@ -16,7 +16,7 @@ OTHERS = {"other": OWN[names.DEFAULT_NAMESPACE]}
 
 
 async def test_what_is_not_allowed_ends_the_task_before_any_call(world: World) -> None:
-    world.start(rules=OTHERS)
+    world.start(policy=OTHERS)
 
     world.cluster.add(a_task(workload=True))
     await asyncio.sleep(5)
@@ -30,12 +30,12 @@ async def test_what_is_not_allowed_ends_the_task_before_any_call(world: World) -
 
 
 async def test_a_list_that_shrank_ends_no_task_whose_job_runs(world: World) -> None:
-    one = world.start(rules=OWN)
+    one = world.start(policy=OWN)
     world.cluster.add(a_task())
     await asyncio.sleep(5)
     await one.stop()
 
-    world.start("two", rules=OTHERS)
+    world.start("two", policy=OTHERS)
     await asyncio.sleep(20)
     await world.run_job(status=JobStatus.SUCCEEDED)
 
