@@ -12,9 +12,9 @@ _API_VERSION: Final = "admissionregistration.k8s.io/v1"
 
 
 def rules_expression(rules: Rules) -> str:
-    """Write the rules as a CEL map: JSON is one. The chart's `toJson` of its value does the same.
+    """Write the rules as a CEL map: JSON is one, and a chart's `toJson` of its value serves too.
 
-    A list must be there for CEL to take it; one that is empty may be left out.
+    A list, or a namespace, that is left out allows nothing.
     """
     return json.dumps({namespace: allowed.to_json() for namespace, allowed in rules.items()})
 

@@ -108,10 +108,13 @@ class Api:
         reply = sts.reply(request, self._world.arns)
         if reply is None:
             return None
-        answer = Answer(reply.status, {"Content-Type": sts.CONTENT_TYPE}, reply.body)
         if reply.role_arn is not None:
-            self._record_sts(reply, reply.role_arn, headers)
-        return answer
+            try:
+                caller = signature.read(headers).access_key
+            except ApiError as error:
+                return _error_answer(error, _Exchange())
+            self._record_sts(reply, reply.role_arn, caller)
+        return Answer(reply.status, {"Content-Type": sts.CONTENT_TYPE}, reply.body)
 
     def perform(self, name: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do an operation from within, as its call would, without faults and unrecorded.
@@ -167,7 +170,7 @@ class Api:
             arns = self._world.arns
             raise errors.access_denied(operation.name, arns.queue(queue), arns.user)
 
-    def _record_sts(self, reply: sts.Reply, role_arn: str, headers: Mapping[str, str]) -> None:
+    def _record_sts(self, reply: sts.Reply, role_arn: str, caller: str) -> None:
         is_done = reply.status == HTTPStatus.OK
         self._journal.add(
             Entry(
@@ -176,7 +179,7 @@ class Api:
                 outcome="ok" if is_done else "AccessDenied",
                 status=reply.status,
                 request_id=str(uuid.uuid4()),
-                caller=signature.read(headers).access_key,
+                caller=caller,
                 took_effect=is_done,
                 iam=[Access(f"sts:{reply.operation}", [role_arn])],
             )

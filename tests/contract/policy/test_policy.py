@@ -1,5 +1,6 @@
 """The policy's two checks, the controller's and the API server's, say the same of every case."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from batchtask_api import admission, names
-from batchtask_api.policy import Allowed, Rules, refusal
+from batchtask_api.policy import Allowed, refusal
 from batchtask_local.apiserver import ApiServer, RequestRefusedError, binaries, envtest
 from contract.policy.cases import CASES, RULES, Case
 from integration.api.cluster import Tasks, a_task
@@ -80,7 +81,8 @@ def test_a_list_that_shrank_keeps_no_task(policed: ApiServer) -> None:
     whole = policed.request("GET", path)
     body = a_task("bt-before", job={"jobQueue": "analytics", "jobDefinition": "worker"})
     tasks.create({**body, "metadata": {"name": "bt-before", "finalizers": [names.FINALIZER]}})
-    policed.request("PUT", path, _with_rules(whole, {"team-a": Allowed()}))
+    rules = admission.rules_expression({"team-a": Allowed()})
+    policed.request("PUT", path, _with_rules(whole, rules))
     until(lambda: at_admission(policed, Case("")), "the list has shrunk")
 
     try:
@@ -91,13 +93,40 @@ def test_a_list_that_shrank_keeps_no_task(policed: ApiServer) -> None:
 
         assert tasks.names("metadata.name%3Dbt-before") == []
     finally:
-        policed.request("PUT", path, _with_rules(policed.request("GET", path), RULES))
-        until(lambda: at_admission(policed, Case("")) is None, "the list is as it was")
+        _restore(policed)
 
 
-def _with_rules(body: dict[str, Any], rules: Rules) -> dict[str, Any]:
-    spec = admission.policy(admission.rules_expression(rules))["spec"]
-    return {**body, "spec": spec}
+@pytest.mark.parametrize(
+    ("rules", "refused"),
+    [
+        ({}, "jobQueue 'analytics' is not allowed in namespace team-a; allowed: none"),
+        ({"team-a": {}}, "jobQueue 'analytics' is not allowed"),
+        ({"team-a": {"jobQueues": ["analytics"]}}, "jobDefinition 'worker' is not allowed"),
+    ],
+    ids=["no namespace", "no list", "one list"],
+)
+def test_what_a_chart_leaves_out_is_allowed_to_nobody(
+    policed: ApiServer, rules: dict[str, Any], refused: str
+) -> None:
+    path = f"{POLICIES}/{admission.NAME}"
+    before = policed.request("GET", path)
+    policed.request("PUT", path, _with_rules(before, json.dumps(rules)))
+
+    try:
+        until(lambda: refused in (at_admission(policed, Case("")) or ""), refused)
+    finally:
+        _restore(policed)
+
+
+def _restore(server: ApiServer) -> None:
+    path = f"{POLICIES}/{admission.NAME}"
+    rules = admission.rules_expression(RULES)
+    server.request("PUT", path, _with_rules(server.request("GET", path), rules))
+    until(lambda: at_admission(server, Case("")) is None, "the lists are as they were")
+
+
+def _with_rules(body: dict[str, Any], rules: str) -> dict[str, Any]:
+    return {**body, "spec": admission.policy(rules)["spec"]}
 
 
 def test_a_job_that_names_nothing_is_refused_by_both(check: Check) -> None:
