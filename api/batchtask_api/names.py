@@ -20,9 +20,14 @@ LABEL_INSTANCE: Final = f"{GROUP}/instance"
 LABEL_DAG_ID: Final = f"{GROUP}/dag-id"
 LABEL_TASK_ID: Final = f"{GROUP}/task-id"
 LABEL_RUN_ID: Final = f"{GROUP}/run-id"
+LABEL_MAP_INDEX: Final = f"{GROUP}/map-index"
+"""Of mapped tasks only: no label's value can be -1."""
+LABEL_TRY_NUMBER: Final = f"{GROUP}/try-number"
 
 ANNOTATION_QUEUING: Final = f"{GROUP}/queuing"
 """The `jti` of the scheduler's token: which queuing of the task instance made this task."""
+ANNOTATION_QUEUED_AT: Final = f"{GROUP}/queued-at"
+"""When that was, by the scheduler's clock, as RFC 3339 in UTC."""
 
 WORKLOAD_SECRET_TYPE: Final = f"{GROUP}/workload"
 WORKLOAD_SECRET_KEY: Final = "workload.json"  # noqa: S105 - a key's name, no secret

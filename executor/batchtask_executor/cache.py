@@ -66,6 +66,11 @@ class TaskCache:
         """The task as last seen."""
         return self._known.get(name)
 
+    def known(self) -> Sequence[BatchTask]:
+        """All tasks as last seen."""
+        with self._lock:
+            return list(self._known.values())
+
     def drain(self) -> Sequence[Change]:
         """Every task that changed since the last call."""
         with self._lock:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from batchtask_api.names import DEFAULT_NAMESPACE
 
 SECTION: Final = "batchtask_executor"
+DEFAULT_LOG_GROUP: Final = "/aws/batch/job"
+"""Where AWS Batch's jobs write to, unless their definition says otherwise."""
 
 _LABEL_VALUE: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 _DNS_LABEL: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -63,6 +65,11 @@ class Settings(_Frozen):
     )
     container: str | None = None
     token_lifetime: Annotated[int, Field(ge=_SHORTEST_TOKEN)] = 86400
+    log_group: Annotated[str, Field(min_length=1)] = DEFAULT_LOG_GROUP
+    cloudwatch_logs: bool = False
+    start_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    queued_timeout: Annotated[int, Field(ge=0)] = 0
+    finish_grace: Annotated[int, Field(ge=0)] = 300
 
     @classmethod
     def read(cls, get: Callable[[str], str | None]) -> Self:
@@ -81,6 +88,16 @@ class Settings(_Frozen):
     def token_life(self) -> timedelta:
         """How long a task's token is good."""
         return timedelta(seconds=self.token_lifetime)
+
+    @property
+    def longest_wait(self) -> timedelta | None:
+        """How long a task may wait for its job to start; None: for ever."""
+        return timedelta(seconds=self.queued_timeout) if self.queued_timeout else None
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a process may go on after its task instance was finished or cleared."""
+        return timedelta(seconds=self.finish_grace)
 
 
 def _explain(error: ValidationError) -> str:

@@ -83,6 +83,38 @@ def _options() -> dict[str, dict[str, Any]]:
             kind="integer",
             default="86400",
         ),
+        "log_group": _option(
+            "The CloudWatch Logs group that the jobs write to; links to a job's log name it.",
+            default="/aws/batch/job",
+        ),
+        "cloudwatch_logs": _option(
+            "Whether Airflow's api-server shows what a job wrote to CloudWatch Logs while it runs, "
+            "and afterwards where there is no other log of the task. The api-server needs the "
+            "AWS right logs:GetLogEvents and the package's extra [logs].",
+            kind="boolean",
+            default="False",
+        ),
+        "start_retries": _option(
+            "How many more jobs a task gets whose job failed, or was lost, before the task in it "
+            "started. None of them uses up a retry of the task's own.",
+            kind="integer",
+            default="3",
+        ),
+        "queued_timeout": _option(
+            "Seconds for which a task may wait for its job to start. Then the job is cancelled "
+            "and the task fails with AWS's reason, or is tried again if it has retries. 0: it "
+            "may wait for ever. [scheduler] task_queued_timeout does not apply.",
+            kind="integer",
+            default="0",
+            example="14400",
+        ),
+        "finish_grace": _option(
+            "Seconds for which a job may go on after its task instance was finished, marked or "
+            "cleared, to upload its logs for example. Then it is cancelled; one that has not "
+            "started is cancelled at once.",
+            kind="integer",
+            default="300",
+        ),
     }
 
 

@@ -4,13 +4,13 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from batchtask_api import BatchTask, BatchTaskStatus, names
-from batchtask_executor.manifest import WorkloadSecret
+from batchtask_api import AirflowIdentity, BatchTask, BatchTaskStatus, names
+from batchtask_executor.manifest import WorkloadSecret, is_same_try
 from batchtask_executor.tasks import (
     AlreadyExists,
     BatchTasks,
@@ -85,6 +85,12 @@ class FakeBatchTasks:
             found = frozenset(task.metadata.name for task in tasks)
             return Listing(tasks, found, str(self._version))
 
+    def find(self, airflow: AirflowIdentity) -> Sequence[BatchTask]:
+        self._arrive("find")
+        with self._changed:
+            tasks = [task for task in self.objects.values() if self._is_ours(task)]
+        return [_slim(task) for task in tasks if is_same_try(task.spec.airflow, airflow)]
+
     def watch(self, since: str) -> Iterator[Event]:
         self._arrive("watch")
         if int(since) < self._forgotten:
@@ -114,6 +120,11 @@ class FakeBatchTasks:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+
+    def reopen(self) -> None:
+        """Be used by another process, after the one that closed it."""
+        with self._changed:
+            self._is_closed = False
 
     # -- what others do to the cluster ------------------------------------------------------------
 

@@ -19,6 +19,17 @@ PURE = (
     "table",
     "writer",
     "cache",
+    "links",
+    "log_lines",
+    "logs",
+    "milestones",
+    "redaction",
+    "rows",
+    "ledger",
+    "inquiries",
+    "adoption",
+    "strays",
+    "tracker",
 )
 
 
@@ -53,6 +64,37 @@ def test_the_executor_brings_no_client_and_no_aws() -> None:
 
     assert "airflow" in loaded
     assert not loaded & {"kubernetes", "boto3", "botocore", "kopf"}
+
+
+def test_the_log_view_brings_no_client_before_it_is_asked() -> None:
+    loaded = loaded_by("batchtask_executor.logging_config")
+
+    assert "airflow" in loaded
+    assert not loaded & {"kubernetes", "boto3", "botocore", "kopf"}
+
+
+def test_the_reader_of_cloudwatch_brings_nothing_but_boto3() -> None:
+    loaded = loaded_by("batchtask_executor.cloudwatch")
+
+    assert "boto3" in loaded
+    assert not loaded & {"airflow", "kubernetes", "kopf"}
+
+
+def test_the_executor_brings_no_models() -> None:
+    """It is loaded in the API server too, which may not have a database at hand."""
+    script = (
+        "import sys, batchtask_executor.executor;"
+        "print('batchtask_executor.database' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert run.stdout.strip().endswith("False")
 
 
 def test_the_adapter_brings_no_airflow() -> None:
