@@ -62,6 +62,7 @@ locals {
     partition       = data.aws_partition.here.partition
     region          = data.aws_region.here.name
     account         = data.aws_caller_identity.here.account_id
+    cluster_name    = var.cluster_name
     cluster_uid     = var.cluster_uid
     job_queue       = var.job_queue
     job_definition  = var.job_definition

@@ -185,7 +185,7 @@ class AwsBatch:
         self._client: BatchClient | None = None
         self._logs_client: CloudWatchLogsClient | None = None
         with contextlib.suppress(*_NO_CREDENTIALS):  # each call will say so
-            self._session = self._new_session()
+            self._session = self._in_role(self._session)
             self._client = self._new_client()
 
     def close(self) -> None:
@@ -195,8 +195,7 @@ class AwsBatch:
             if client is not None:
                 client.close()
 
-    def _new_session(self) -> boto3.Session:
-        session = boto3.Session(region_name=self._region)
+    def _in_role(self, session: boto3.Session) -> boto3.Session:
         if self._role_arn is None:
             return session
         return assumed(session, self._role_arn, self._endpoint_url, self._brief())
@@ -210,7 +209,7 @@ class AwsBatch:
         """The client; after a refusal a new one, with the credentials that there are now."""
         with self._connecting:
             if self._client is None:
-                self._session = self._new_session()
+                self._session = self._in_role(boto3.Session(region_name=self._region))
                 self._check_account()
                 self._client, self._logs_client = self._new_client(), None
                 self._renewed_at = time.monotonic()
