@@ -62,6 +62,9 @@ class TaskCache:
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def get(self, name: str) -> BatchTask | None:
         """The task as last seen."""
         return self._known.get(name)

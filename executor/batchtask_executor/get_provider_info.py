@@ -20,7 +20,11 @@ def get_provider_info() -> dict[str, Any]:
         "cli": ["batchtask_executor.cli.definition.get_batchtask_cli_commands"],
         "config": {
             "batchtask_executor": {
-                "description": "Options of BatchTaskExecutor; they are read once, at its start.",
+                "description": (
+                    "Options of BatchTaskExecutor; they are read once, at its start. A team's "
+                    "executor takes AIRFLOW__TEAM___BATCHTASK_EXECUTOR__OPTION, and nothing of "
+                    "this section."
+                ),
                 "options": _options(),
             }
         },
@@ -63,15 +67,22 @@ def _options() -> dict[str, dict[str, Any]]:
         ),
         "submit_job_kwargs": _option(
             "More parameters of AWS Batch's SubmitJob, as JSON, with its own keys or the same "
-            "in snake_case. They go over job_queue and job_definition; the tasks' "
-            "executor_config goes over them.",
+            "in snake_case, and the short forms cpu, memory, gpu, env and timeout. They go over "
+            "job_queue and job_definition; the tasks' executor_config goes over them.",
             example=_JOB_EXAMPLE,
         ),
         "queues": _option(
             "What Airflow's queues stand for, as JSON: for each, any of job_queue, "
-            "job_definition, container and submit_job_kwargs. They go over the options of the "
-            "same names.",
+            "job_definition, shape, container and submit_job_kwargs. They go over the options of "
+            "the same names.",
             example=_QUEUES_EXAMPLE,
+        ),
+        "shape": _option(
+            "What the job definitions have: container (containerProperties), ecs (ecsProperties) "
+            "or eks (eksProperties). It says how a task's short forms (cpu, memory, gpu, env) "
+            "and its command are put. Where absent it is that of the overrides that are given, "
+            "and container without any.",
+            example="eks",
         ),
         "container": _option(
             "Name of the container that runs the task, for job definitions with several; the "
@@ -114,6 +125,13 @@ def _options() -> dict[str, dict[str, Any]]:
             "started is cancelled at once.",
             kind="integer",
             default="300",
+        ),
+        "connection_tests": _option(
+            "Whether connections are tested in jobs (Airflow 3.3 and later). Airflow gives a test "
+            "90 seconds by default, [connection_test] timeout and half of it again: a job queue "
+            "whose instances must start first takes longer.",
+            kind="boolean",
+            default="False",
         ),
     }
 

@@ -36,6 +36,8 @@ class Written:
 
     name: str
     notes: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+    """How long it took, the waits for others and for mended trouble included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import Final
 
@@ -52,6 +52,7 @@ class _Write:
     failures: int = 0
     told: type[TasksError] | None = None
     is_cancelled: bool = False
+    begun: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -160,7 +161,8 @@ class Writer:
         minted = draft.mint()
         self._tasks.put_workload(workload_secret(created, minted.content, minted.expires))
         self._close(write)
-        self._reports.put(Written(write.identity.name, draft.notes))
+        took = time.monotonic() - write.begun
+        self._reports.put(Written(write.identity.name, draft.notes, took))
 
     def _create(self, write: _Write, draft: Draft) -> BatchTask | None:
         """Create the task, or find that it was; None if that leaves nothing more to do now."""

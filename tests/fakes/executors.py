@@ -6,22 +6,31 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from airflow.executors.workloads import ExecuteTask
-from airflow.models.taskinstancekey import TaskInstanceKey
 
+from batchtask_executor import airflow_versions as versions
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.config import Settings
 from batchtask_executor.executor import BatchTaskExecutor
+from batchtask_executor.gate import Claimant
+from batchtask_executor.health import Premises
+from batchtask_executor.kube_api import KubeApi
+from batchtask_executor.kube_claims import KubeClaims
 from batchtask_executor.rows import Rows
 from batchtask_executor.tasks import BatchTasks
 from fakes.airflow import execute_task
 from fakes.awaiting import until
+from fakes.claims import FakeClaims, a_claimant
+from fakes.premises import FakePremises
 from fakes.rows import FakeRows
+from fakes.tasks import FakeBatchTasks
 
 
 class ConfiguredExecutor(BatchTaskExecutor):
     """The executor as it is configured, with short waits between tries."""
 
     backoff: ClassVar[Backoff] = Backoff(first_seconds=0.01, most_seconds=0.05)
+    airflow = "this-airflow"
+    """The id that its database would have, if there was one."""
 
     def __init__(self, *, rows: FakeRows | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,17 +55,26 @@ class ConfiguredExecutor(BatchTaskExecutor):
     def _like(self, workload: ExecuteTask) -> ExecuteTask:
         return execute_task(self, **workload.ti.model_dump(), **_unshown(workload))
 
+    def claimant(self, settings: Settings) -> Claimant:
+        return a_claimant(KubeClaims(settings, KubeApi(settings)), self.airflow)
+
     def wait_for_the_end(self) -> None:
         """Wait for the threads that end() told to stop."""
         if self._parts:
+            self._parts.checkup.join(10)
+            self._parts.gate.join(10)
             self._parts.writer.join(10)
             self._parts.cache.join(10)
             self._parts.inquiries.join(10)
 
+    def workload(self, **of: Any) -> ExecuteTask:
+        """A task instance's workload as the scheduler makes it for this executor."""
+        return execute_task(self, **of)
+
     def queue(self, **of: Any) -> ExecuteTask:
         """Queue a task instance as the scheduler does, outside its heartbeat."""
-        workload = execute_task(self, **of)
-        self.rows.queue(workload, self.job_id)
+        workload = self.workload(**of)
+        self.rows.queue(workload, self.job_id, key=versions.key(self, workload))
         self.queue_workload(workload, None)  # type: ignore[arg-type]
         return workload
 
@@ -69,11 +87,10 @@ class ConfiguredExecutor(BatchTaskExecutor):
         events = self.get_event_buffer()
         if not self.drops_events:
             for key, (state, info) in events.items():
-                if isinstance(key, TaskInstanceKey):
-                    self.rows.take(key, state, info, self.job_id)
+                self.rows.take(key, state, info, self.job_id)
         return events
 
-    def loop_until_event(self, key: TaskInstanceKey) -> tuple[str | None, Any]:
+    def loop_until_event(self, key: Any) -> tuple[str | None, Any]:
         """Loop until there is an event of this key."""
         found: dict[Any, tuple[str | None, Any]] = {}
 
@@ -108,13 +125,32 @@ def _unshown(workload: ExecuteTask) -> dict[str, Any]:
 class ExecutorOver(ConfiguredExecutor):
     """The executor over a given port."""
 
-    def __init__(self, tasks: BatchTasks, **kwargs: Any) -> None:
+    def __init__(
+        self, tasks: BatchTasks, *, claims: FakeClaims | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._given = tasks
+        self._claims = claims or FakeClaims()
 
     def connect(self, settings: Settings) -> BatchTasks:
         del settings
         return self._given
+
+    def claimant(self, settings: Settings) -> Claimant:
+        del settings
+        return a_claimant(self._claims, self.airflow)
+
+    def premises(self, settings: Settings) -> Premises:
+        del settings
+        return FakePremises()
+
+
+class LoadedExecutor(ExecutorOver):
+    """The executor as Airflow's loader makes it, by its class's path; over a cluster of its own."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.cluster = FakeBatchTasks()
+        super().__init__(self.cluster, **kwargs)
 
 
 def options(**values: Any) -> Mapping[str, str]:
