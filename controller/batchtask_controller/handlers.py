@@ -17,6 +17,9 @@ from batchtask_controller.cluster import Connection, parse
 
 log = logging.getLogger(__name__)
 
+_IDENTITY = "batchtask-controller"
+"""Nobody reads it, as there is no peering. Without it kopf asks for the user's name, which a
+container's user id may not have: the watch would never start."""
 _RESTART_AFTER = 5.0
 _CONNECT_AGAIN = (1.0, *(2.0,) * 30)
 """Pauses between tries to connect: kopf's own grow so that an API server is back 21 s unseen."""
@@ -96,6 +99,7 @@ class Watch:
             settings=_settings(),
             namespaces=self._namespaces,
             standalone=True,
+            identity=_IDENTITY,  # type: ignore[arg-type] # a NewType that kopf doesn't export
             stop_flag=self._stop,
             ready_flag=self._ready,
         )

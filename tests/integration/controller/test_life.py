@@ -110,6 +110,16 @@ def test_missing_rights_are_said_with_the_way_out(
     assert controller.stop() == 0
 
 
+def test_a_user_id_without_a_name_can_run_it(ground: Ground, tasks: Tasks, tmp_path: Path) -> None:
+    nameless = "import pwd\n\ndef none(uid):\n    raise KeyError(uid)\n\npwd.getpwuid = none\n"
+    (tmp_path / "sitecustomize.py").write_text(nameless)  # as in a container: no such passwd entry
+    ground.start(PYTHONPATH=str(tmp_path))
+
+    tasks.create(a_task("runs", job=JOB))
+
+    until(lambda: phase(tasks, "runs") == "Succeeded", "success")
+
+
 def test_a_second_controller_stands_by_and_takes_over_all_work(
     ground: Ground, granted: ApiServer, batch: LocalBatchHandle, tasks: Tasks
 ) -> None:
