@@ -15,6 +15,12 @@ def get_batchtask_cli_commands() -> "list[CLICommand]":
     yes = Arg(  # type: ignore[no-untyped-call]
         ("-y", "--yes"), help="Do not ask for confirmation", action="store_true"
     )
+    queue = Arg(  # type: ignore[no-untyped-call]
+        ("-q", "--queue"), help="The Airflow queue whose jobs are tried; default: Airflow's own"
+    )
+    wait = Arg(  # type: ignore[no-untyped-call]
+        ("--wait",), help="For how many seconds to follow the job", type=float, default=1800
+    )
     migrate = ActionCommand(
         name="migrate-config",
         help="Print the section [batchtask_executor] made from [aws_batch_executor]",
@@ -35,10 +41,17 @@ def get_batchtask_cli_commands() -> "list[CLICommand]":
         func=lazy_load_command(f"{_COMMANDS}.claim.claim"),
         args=(yes,),
     )
+    probe = ActionCommand(
+        name="probe",
+        help="Run a job that says whether Airflow's execution API can be reached from it",
+        description="Its exit code is 1 where tasks could not start.",
+        func=lazy_load_command(f"{_COMMANDS}.probe.probe"),
+        args=(queue, wait),
+    )
     return [
         GroupCommand(
             name="batchtask",
             help="Run tasks on AWS Batch by BatchTaskExecutor",
-            subcommands=(claim, migrate, preflight),
+            subcommands=(claim, migrate, preflight, probe),
         )
     ]

@@ -50,4 +50,4 @@ def test_a_local_example_needs_no_airflow_and_no_aws(file: Path) -> None:
 
 def test_these_are_all_the_examples() -> None:
     assert {file.stem for file in LOCAL} == {"hello", "resources", "retry"}
-    assert {file.stem for file in AWS} == {"ecs", "eks", "gpu"}
+    assert {file.stem for file in AWS} == {"ecs", "eks", "gpu", "probe"}
