@@ -13,6 +13,7 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(BIN)/python
 API ?=
 CONTEXT ?=
+CHART ?=
 KEEP ?=
 SEED ?=
 FIGURE ?=
@@ -55,7 +56,7 @@ format: setup ## Format the code and mend what ruff can mend
 
 .PHONY: test
 test: setup apiserver ## Run all tests but the chaos suite
-	$(BIN)/pytest --ignore tests/chaos $(PYTEST_ARGS)
+	$(BIN)/pytest --ignore tests/chaos --ignore tests/image --ignore tests/airflow_chart $(PYTEST_ARGS)
 
 .PHONY: unit
 unit: setup ## Run the unit and contract tests
@@ -69,6 +70,14 @@ compat: ## Run the executor's tests on the oldest Airflow served, in a .venv of 
 .PHONY: apiserver
 apiserver: setup ## Have kube-apiserver, etcd and kubectl at hand: built once, then cached
 	$(RUN) -m batchtask_local.apiserver prepare
+
+.PHONY: image-test
+image-test: setup ## Carry the Dockerfile's steps out in a clean Debian, start the controller there (root, debootstrap)
+	$(BIN)/pytest tests/image $(PYTEST_ARGS)
+
+.PHONY: airflow-chart
+airflow-chart: setup ## Render helm/airflow-values.yaml with the official chart (CHART=folder or .tgz)
+	AIRFLOW_CHART="$(abspath $(CHART))" $(BIN)/pytest tests/airflow_chart $(PYTEST_ARGS)
 
 .PHONY: chaos
 chaos: setup apiserver ## Kill controllers by seed, then audit (SEED=7 repeats one; else 20 seeds, every point, the mutants)

@@ -1,0 +1,1 @@
+"""The controller's image, made without an engine: `make image-test`."""
