@@ -16,6 +16,9 @@ class Settings(BaseSettings):
     Each option is also the environment variable BATCHTASK_<OPTION>, in upper case with
     underscores. AWS credentials come from where boto3 finds them; the cluster from the pod's
     service account, else from KUBECONFIG.
+
+    Commands beside serving: `release` lets every BatchTask go before an uninstall, `check` sees
+    that a controller leads; each has a --help of its own.
     """
 
     model_config = SettingsConfigDict(
