@@ -167,8 +167,9 @@ _READER_RULES: Final = (
     Rule(
         names.GROUP,
         names.PLURAL,
-        ("get", "list", "watch"),
-        "why a task waits or failed, shown as its log (logs.py)",
+        ("list",),
+        "the tasks of one try, by their labels: why it waits or failed, shown as its log (logs.py,"
+        " by way of kube.py)",
     ),
 )
 _RELEASE_RULES: Final = (

@@ -11,6 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from batchtask_api.names import DEFAULT_NAMESPACE
 
 SECTION: Final = "batchtask_executor"
+DEFAULT_LOG_GROUP: Final = "/aws/batch/job"
+"""Where AWS Batch's jobs write to, unless their definition says otherwise."""
 
 _LABEL_VALUE: Final = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 _DNS_LABEL: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
@@ -63,6 +65,8 @@ class Settings(_Frozen):
     )
     container: str | None = None
     token_lifetime: Annotated[int, Field(ge=_SHORTEST_TOKEN)] = 86400
+    log_group: Annotated[str, Field(min_length=1)] = DEFAULT_LOG_GROUP
+    cloudwatch_logs: bool = False
 
     @classmethod
     def read(cls, get: Callable[[str], str | None]) -> Self:

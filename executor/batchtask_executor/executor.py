@@ -13,9 +13,10 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 from batchtask_api import BatchTask, names, submit_job
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import Change, TaskCache
-from batchtask_executor.config import SECTION, Settings, SettingsError
+from batchtask_executor.config import DEFAULT_LOG_GROUP, SECTION, Settings, SettingsError
 from batchtask_executor.drafts import Drafts, airflow_identity
 from batchtask_executor.job import BadJob, JobBuilder
+from batchtask_executor.logs import TaskLogs, connect
 from batchtask_executor.manifest import (
     Identity,
     external_id,
@@ -23,6 +24,7 @@ from batchtask_executor.manifest import (
     external_id_of,
     task_name,
 )
+from batchtask_executor.milestones import Milestones
 from batchtask_executor.orders import Delayed, Order, Rejected, Renamed, Report, Written
 from batchtask_executor.outcome import Failed, Outcome, Succeeded, gone, outcome, vanished
 from batchtask_executor.table import Entry, TaskTable
@@ -67,12 +69,11 @@ class BatchTaskExecutor(BaseExecutor):
         self._swept = 0
         self._kept_events: list[object] = []
         self._trouble = f"{type(self).__name__} was not started"
+        self._task_logs = TaskLogs(self._settings, self.connect)
 
     def connect(self, settings: Settings) -> BatchTasks:
         """Make the port to the cluster; no connection is opened before it is used."""
-        from batchtask_executor.kube import KubeBatchTasks
-
-        return KubeBatchTasks(settings)
+        return connect(settings)
 
     def start(self) -> None:
         """Start the threads. Bad options don't stop the scheduler: they fail the tasks."""
@@ -87,8 +88,11 @@ class BatchTaskExecutor(BaseExecutor):
             self._trouble = f"the executor didn't start: {type(error).__name__}: {error}"
             self.log.exception("The executor didn't start")
 
+    def _settings(self) -> Settings:
+        return Settings.read(lambda name: self.conf.get(SECTION, name, fallback=None))
+
     def _assemble(self) -> _Parts:
-        settings = Settings.read(lambda name: self.conf.get(SECTION, name, fallback=None))
+        settings = self._settings()
         builder = JobBuilder(settings, submit_job.schema())
         for note in builder.notes:
             self.log.warning("%s", note)
@@ -184,7 +188,7 @@ class BatchTaskExecutor(BaseExecutor):
                 text = f"BatchTask {name}: see kubectl -n {where} get bt {name}"
                 self._tell(entry, "batchtask created", "; ".join([text, *notes]))
                 if task := parts.cache.get(name):
-                    self._observe(task, outcome(task))
+                    self._observe(task, self._outcome(task))
             case Rejected(message=message):
                 self._conclude(report.external_id, Failed(message), "batchtask refused")
             case Delayed(message=message):
@@ -197,13 +201,28 @@ class BatchTaskExecutor(BaseExecutor):
 
     def _take_change(self, change: Change) -> None:
         task = change.task
-        self._observe(task, vanished(task) if change.is_gone else outcome(task))
+        self._observe(task, self._vanished(task) if change.is_gone else self._outcome(task))
 
     def _observe(self, task: BatchTask, now: Outcome) -> None:
         """Tell Airflow of a task's end, if the task is what we know by its name."""
         entry = self._entry_of(task)
+        if entry:
+            self._guard(self._tell_milestones, entry, task)
         if entry and isinstance(now, Succeeded | Failed):
             self._conclude(entry.external_id, now, "batchtask failed")
+
+    def _tell_milestones(self, entry: Entry[TaskInstanceKey], task: BatchTask) -> None:
+        for milestone in entry.milestones.passed(task, self._log_group()):
+            self._tell(entry, milestone.event, milestone.text)
+
+    def _outcome(self, task: BatchTask) -> Outcome:
+        return outcome(task, self._log_group())
+
+    def _vanished(self, task: BatchTask) -> Outcome:
+        return vanished(task, self._log_group())
+
+    def _log_group(self) -> str:
+        return self._parts.settings.log_group if self._parts else DEFAULT_LOG_GROUP
 
     def _conclude(self, known_by: str, now: Succeeded | Failed, event: str) -> None:
         key = self._table.end(known_by)
@@ -238,9 +257,10 @@ class BatchTaskExecutor(BaseExecutor):
             if self._table.resolve(adopted, key):
                 self.running.add(key)
             if entry := self._table.get(adopted):
+                entry.milestones = Milestones.since(task)
                 entry.queuing = task.metadata.annotations.get(names.ANNOTATION_QUEUING)
                 entry.seen_since = parts.cache.listings_begun
-            self._observe(task, outcome(task))
+            self._observe(task, self._outcome(task))
 
     def _sweep(self, parts: _Parts) -> None:
         """End what a complete list, begun after it was written, doesn't show."""
@@ -292,6 +312,10 @@ class BatchTaskExecutor(BaseExecutor):
         if adopted not in self._table:
             self._table.adopt(adopted)
         return True
+
+    def get_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:
+        """What the BatchTask of a running task says; asked in the API server, without start()."""
+        return self._task_logs.of_running(ti, try_number)
 
     def end(self) -> None:
         """Stop the threads; jobs go on, for the next scheduler to adopt."""

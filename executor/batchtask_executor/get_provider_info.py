@@ -83,6 +83,17 @@ def _options() -> dict[str, dict[str, Any]]:
             kind="integer",
             default="86400",
         ),
+        "log_group": _option(
+            "The CloudWatch Logs group that the jobs write to; links to a job's log name it.",
+            default="/aws/batch/job",
+        ),
+        "cloudwatch_logs": _option(
+            "Whether Airflow's api-server shows what a job wrote to CloudWatch Logs while it runs, "
+            "and afterwards where there is no other log of the task. The api-server needs the "
+            "AWS right logs:GetLogEvents and the package's extra [logs].",
+            kind="boolean",
+            default="False",
+        ),
     }
 
 

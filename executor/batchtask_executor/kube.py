@@ -6,7 +6,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,10 +16,10 @@ import kubernetes.config
 import urllib3
 from pydantic import ValidationError
 
-from batchtask_api import BatchTask, names
+from batchtask_api import AirflowIdentity, BatchTask, names
 from batchtask_executor.config import SECTION, Settings
 from batchtask_executor.kube_errors import refusal
-from batchtask_executor.manifest import WorkloadSecret
+from batchtask_executor.manifest import WorkloadSecret, is_same_try, labels
 from batchtask_executor.stream import lines
 from batchtask_executor.tasks import (
     BatchTasks,
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 _LARGEST_BYTES: Final = 1024 * 1024
 """Of an object: etcd takes 1.5 MiB by default, and the status needs room in it."""
 _PAGE: Final = 500
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _TIMEOUT: Final = urllib3.Timeout(connect=5, read=30)
 _SILENCE_SECONDS: Final = 100.0
 """The API server sends a bookmark about every 60 s. After more silence the connection is dead, or
@@ -119,6 +121,21 @@ class KubeBatchTasks:
             if not (more := page["metadata"].get("continue")):
                 return Listing(tasks, frozenset(found), page["metadata"]["resourceVersion"])
             query = {**query, "continue": more}
+
+    def find(self, airflow: AirflowIdentity) -> Sequence[BatchTask]:
+        """Look one try's tasks up by their labels; see the port."""
+        doing = f"find the BatchTasks of {airflow.dag_id}.{airflow.task_id}"
+        wanted = [f"{name}={value}" for name, value in labels(airflow).items()]
+        query = {
+            "labelSelector": ",".join([self._selector, *wanted]),
+            "resourceVersion": "0",  # from the API server's memory: etcd would read all tasks
+        }
+        page = self._json("GET", self._tasks, doing, None, query)
+        tasks = [task for item in page["items"] if (task := _readable(item))]
+        return sorted(
+            (task for task in tasks if is_same_try(task.spec.airflow, airflow)),
+            key=lambda task: (task.metadata.creation_timestamp or _NEVER, task.metadata.name),
+        )
 
     def watch(self, since: str) -> Iterator[Event]:
         """Follow what happens; see the port."""

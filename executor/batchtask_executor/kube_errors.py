@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from batchtask_executor.config import SECTION
+from batchtask_executor.redaction import presentable
 from batchtask_executor.tasks import (
     AlreadyExists,
     Conflict,
@@ -17,11 +18,8 @@ from batchtask_executor.tasks import (
     Unavailable,
 )
 
-_CREDENTIAL: Final = re.compile(r"eyJ[A-Za-z0-9_+/=.-]{16,}")
-"""How a JWT begins, and JSON in base64: no reply's text may carry one into a log."""
-
 _POLICY: Final = re.compile(r"admission webhook|ValidatingAdmissionPolicy|denied (the )?request")
-_LONGEST: Final = 2000
+_MOST_BYTES: Final = 2000
 
 
 def refusal(status: int, body: bytes, headers: Mapping[str, str], doing: str) -> TasksError:
@@ -99,8 +97,8 @@ def _status_object(body: bytes) -> Mapping[str, Any]:
 
 
 def _words(status: int, reply: Mapping[str, Any], body: bytes) -> str:
-    message = reply.get("message") or body[:_LONGEST].decode("utf-8", "replace").strip()
-    return _CREDENTIAL.sub("(redacted)", f"{message or 'no reason given'} ({status})")[:_LONGEST]
+    message = reply.get("message") or body[:_MOST_BYTES].decode("utf-8", "replace").strip()
+    return presentable(f"{message or 'no reason given'} ({status})")
 
 
 def _retry_after(reply: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:

@@ -98,12 +98,7 @@ def batch_task(
         metadata=Metadata(
             name=name,
             namespace=namespace,
-            labels={
-                names.LABEL_INSTANCE: instance,
-                names.LABEL_DAG_ID: label(airflow.dag_id),
-                names.LABEL_TASK_ID: label(airflow.task_id),
-                names.LABEL_RUN_ID: label(airflow.run_id),
-            },
+            labels={names.LABEL_INSTANCE: instance, **labels(airflow)},
             annotations={names.ANNOTATION_QUEUING: identity.queuing},
             finalizers=(names.FINALIZER,),
         ),
@@ -130,6 +125,28 @@ def workload_secret(task: BatchTask, content: SecretStr, expires: datetime) -> W
         content=content,
         expires=expires,
     )
+
+
+def labels(airflow: AirflowIdentity) -> dict[str, str]:
+    """The labels by which a try's tasks are found; the exact values stand in spec.airflow."""
+    found = {
+        names.LABEL_DAG_ID: label(airflow.dag_id),
+        names.LABEL_TASK_ID: label(airflow.task_id),
+        names.LABEL_RUN_ID: label(airflow.run_id),
+        names.LABEL_TRY_NUMBER: str(airflow.try_number),
+    }
+    if airflow.map_index >= 0:
+        found[names.LABEL_MAP_INDEX] = str(airflow.map_index)
+    return found
+
+
+def is_same_try(one: AirflowIdentity | None, other: AirflowIdentity) -> bool:
+    """Whether both stand for the same try of the same task instance."""
+    return one is not None and _try(one) == _try(other)
+
+
+def _try(of: AirflowIdentity) -> tuple[str, str, str, int, int]:
+    return of.dag_id, of.task_id, of.run_id, of.map_index, of.try_number
 
 
 def label(value: str) -> str:

@@ -1,8 +1,10 @@
 """Which task stands for which task instance, and which of several is the current one."""
 
 from collections.abc import Collection, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from batchtask_executor.milestones import Milestones
 
 Key = TypeVar("Key")
 
@@ -18,6 +20,8 @@ class Entry(Generic[Key]):
     """Which queuing of the key it is; None while it is adopted and not yet found."""
     seen_since: int | None = None
     """The cache's listings begun when it was known to be in the cluster; None before."""
+    milestones: Milestones = field(default_factory=Milestones, compare=False)
+    """What its user was told of it."""
 
 
 class TaskTable(Generic[Key]):

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from batchtask_api import BatchTask
+from batchtask_api import AirflowIdentity, BatchTask
 from batchtask_executor.manifest import WorkloadSecret
 
 
@@ -132,6 +132,9 @@ class BatchTasks(Protocol):
 
     def list(self) -> Listing:
         """All tasks of this instance, as the API server holds them now."""
+
+    def find(self, airflow: AirflowIdentity) -> Sequence[BatchTask]:
+        """The tasks of one try of a task instance, oldest first, as they were a moment ago."""
 
     def watch(self, since: str) -> Iterator[Event]:
         """What happens after that resourceVersion, and first a Bookmark once the watch is open.

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from batchtask_local.demo.expected import JOBS, STATES
+from batchtask_local.demo.expected import DAG_ID, JOBS, STATES
 from e2e.conftest import Run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.envtest]
@@ -74,10 +74,48 @@ def test_the_airflow_log_of_a_task_is_readable(run: Run) -> None:
     assert any("the sum is large" in text for text in texts)
 
 
+def test_airflows_log_says_what_a_tasks_job_went_through(run: Run) -> None:
+    (task,) = [one for one in run.tasks if one["spec"]["airflow"]["taskId"] == "large"]
+
+    log = run.stage.airflow.task_log(DAG_ID, run.run_id, "large")
+
+    messages = [message["event"] for message in log]
+    assert "the sum is large" in messages
+    assert f"BatchTask airflow-tasks/{task['metadata']['name']} was created" in messages
+    assert f"AWS Batch took it as job {task['status']['jobId']}" in "\n".join(messages)
+    assert "Succeeded, JobSucceeded, exit code 0: The job succeeded" in messages
+    assert not [message for message in messages if "can't be read" in message]
+
+
+def test_airflows_log_of_an_earlier_try_says_it_of_that_try(run: Run) -> None:
+    names = {
+        one["spec"]["airflow"]["tryNumber"]: one["metadata"]["name"]
+        for one in run.tasks
+        if one["spec"]["airflow"]["taskId"] == "flaky"
+    }
+
+    for number, name in names.items():
+        text = json.dumps(run.stage.airflow.task_log(DAG_ID, run.run_id, "flaky", number))
+        assert [one for one in names.values() if f"{one} was created" in text] == [name]
+
+
+def test_airflows_events_tell_a_tasks_way_once(run: Run) -> None:
+    found = run.stage.airflow.events(DAG_ID, run.run_id, "large")
+
+    told = [one["event"] for one in found if one["event"].startswith("batchtask")]
+    assert Counter(told) == Counter(
+        ["batchtask created", "batchtask submitted", "batchtask started", "batchtask succeeded"]
+    )
+
+
 def test_no_token_stands_in_a_resource_or_a_log(run: Run) -> None:
     logs = run.stage.home / "logs"
     texts = {file.name: file.read_text() for file in logs.glob("*.log")}
     texts["BatchTasks"] = json.dumps(run.tasks)
+    for task_id in ("large", "flaky"):
+        events = run.stage.airflow.events(DAG_ID, run.run_id, task_id)
+        log = run.stage.airflow.task_log(DAG_ID, run.run_id, task_id)
+        texts[f"events and log of {task_id}"] = json.dumps([events, log])
     texts["batch journal"] = (run.stage.home / "batch" / "journal.jsonl").read_text()
 
     assert {"controller.log", "scheduler.log"} <= texts.keys()

@@ -4,13 +4,13 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from batchtask_api import BatchTask, BatchTaskStatus, names
-from batchtask_executor.manifest import WorkloadSecret
+from batchtask_api import AirflowIdentity, BatchTask, BatchTaskStatus, names
+from batchtask_executor.manifest import WorkloadSecret, is_same_try
 from batchtask_executor.tasks import (
     AlreadyExists,
     BatchTasks,
@@ -84,6 +84,12 @@ class FakeBatchTasks:
             tasks = [_slim(task) for task in self.objects.values() if self._is_ours(task)]
             found = frozenset(task.metadata.name for task in tasks)
             return Listing(tasks, found, str(self._version))
+
+    def find(self, airflow: AirflowIdentity) -> Sequence[BatchTask]:
+        self._arrive("find")
+        with self._changed:
+            tasks = [task for task in self.objects.values() if self._is_ours(task)]
+        return [_slim(task) for task in tasks if is_same_try(task.spec.airflow, airflow)]
 
     def watch(self, since: str) -> Iterator[Event]:
         self._arrive("watch")

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,6 +130,22 @@ class Airflow:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         listed: list[dict[str, Any]] = self._call("GET", path)["task_instances"]
         return listed
+
+    def task_log(
+        self, dag_id: str, run_id: str, task_id: str, try_number: int = 1
+    ) -> list[dict[str, Any]]:
+        """What the UI shows as the log of a task's try, message by message."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        messages: list[dict[str, Any]] = self._call("GET", path)["content"]
+        return messages
+
+    def events(self, dag_id: str, run_id: str, task_id: str) -> list[dict[str, Any]]:
+        """What the UI shows as the events of a task, oldest first."""
+        query = urllib.parse.urlencode(
+            {"dag_id": dag_id, "run_id": run_id, "task_id": task_id, "order_by": "id"}
+        )
+        events: list[dict[str, Any]] = self._call("GET", f"/api/v2/eventLogs?{query}")["event_logs"]
+        return events
 
     def _call(
         self,

@@ -17,6 +17,7 @@ from batchtask_local.apiserver import ApiServer, ApiServerError, Progress, run
 
 MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 AIRFLOW_NAMESPACE = "airflow"
+AIRFLOW_ACCOUNTS = ("airflow-scheduler", "airflow-api-server")
 CONTROLLER_NAMESPACE = "batchtask-system"
 
 Api = Literal["envtest", "emulator", "kubeconfig"]
@@ -42,6 +43,8 @@ class Cluster:
     """The controller's, with its own rights where the cluster knows rights."""
     executor: Path
     """The same for Airflow's scheduler."""
+    reader: Path
+    """The same for Airflow's api-server."""
     server: ApiServer | None = None
 
     def clear(self) -> None:
@@ -84,15 +87,19 @@ def _local(server: ApiServer) -> Cluster:
     _apply(server, MANIFESTS / "namespace.yaml")
     if server.kind == "emulator":
         everything = server.kubeconfig
-        return Cluster("an emulator", everything, everything, everything, server)
+        return Cluster("an emulator", everything, everything, everything, everything, server)
     _apply(server, MANIFESTS / "rbac.yaml")
-    account = {"metadata": {"name": "airflow-scheduler", "namespace": AIRFLOW_NAMESPACE}}
-    server.request("POST", _PATHS["ServiceAccount"].format(namespace=AIRFLOW_NAMESPACE), account)
+    for name in AIRFLOW_ACCOUNTS:
+        account = {"metadata": {"name": name, "namespace": AIRFLOW_NAMESPACE}}
+        path = _PATHS["ServiceAccount"].format(namespace=AIRFLOW_NAMESPACE)
+        server.request("POST", path, account)
+    scheduler, api_server = AIRFLOW_ACCOUNTS
     return Cluster(
         "a real kube-apiserver, with the rights of manifests/rbac.yaml",
         server.kubeconfig,
         server.kubeconfig_for_service_account(CONTROLLER_NAMESPACE, "batchtask-controller"),
-        server.kubeconfig_for_service_account(AIRFLOW_NAMESPACE, "airflow-scheduler"),
+        server.kubeconfig_for_service_account(AIRFLOW_NAMESPACE, scheduler),
+        server.kubeconfig_for_service_account(AIRFLOW_NAMESPACE, api_server),
         server,
     )
 
@@ -117,7 +124,7 @@ def _named(context: str, progress: Progress) -> Iterator[Cluster]:
         with contextlib.ExitStack() as made:
             for name in ("crd.yaml", "namespace.yaml"):
                 _make(kubeconfig, MANIFESTS / name, made)
-            yield Cluster(f"context {context}", kubeconfig, kubeconfig, kubeconfig)
+            yield Cluster(f"context {context}", kubeconfig, kubeconfig, kubeconfig, kubeconfig)
 
 
 def _make(kubeconfig: Path, file: Path, made: contextlib.ExitStack) -> None:

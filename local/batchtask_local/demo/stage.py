@@ -23,7 +23,9 @@ DAGS = Path(__file__).with_name("dags")
 QUEUE = "default"
 DEFINITION = "airflow-worker"
 SHELL_DEFINITION = "local-shell"
+LOGGING_CONFIG = "batchtask_executor.logging_config.LOGGING_CONFIG"
 
+_SECTION = "AIRFLOW__BATCHTASK_EXECUTOR__"
 _READY_SECONDS = 180
 _STOP_SECONDS = 20
 
@@ -86,13 +88,22 @@ def _definition(name: str) -> dict[str, object]:
 
 
 def _options(where: Cluster) -> dict[str, str]:
-    section = "AIRFLOW__BATCHTASK_EXECUTOR__"
     return {
-        f"{section}IN_CLUSTER": "False",
-        f"{section}CONFIG_FILE": str(where.executor),
-        f"{section}NAMESPACE": DEFAULT_NAMESPACE,
-        f"{section}JOB_QUEUE": QUEUE,
-        f"{section}JOB_DEFINITION": DEFINITION,
+        f"{_SECTION}IN_CLUSTER": "False",
+        f"{_SECTION}CONFIG_FILE": str(where.executor),
+        f"{_SECTION}NAMESPACE": DEFAULT_NAMESPACE,
+        f"{_SECTION}JOB_QUEUE": QUEUE,
+        f"{_SECTION}JOB_DEFINITION": DEFINITION,
+    }
+
+
+def _only_for(component: str, where: Cluster) -> Mapping[str, str]:
+    """What one of Airflow's components has beside the options of all: its own rights, its view."""
+    if component != "api-server":
+        return {}
+    return {
+        f"{_SECTION}CONFIG_FILE": str(where.reader),
+        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": LOGGING_CONFIG,
     }
 
 
@@ -106,7 +117,8 @@ def _start(
     controller = _controller_environment(where, batch, health_port)
     processes.start("controller", [sys.executable, "-m", "batchtask_controller"], controller)
     for name, words in COMPONENTS.items():
-        processes.start(name, airflow.command(*words), airflow.environment())
+        environment = {**airflow.environment(), **_only_for(name, where)}
+        processes.start(name, airflow.command(*words), environment)
 
 
 def _controller_environment(

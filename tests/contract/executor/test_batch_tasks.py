@@ -12,6 +12,7 @@ from batchtask_api import AirflowIdentity, BatchTask, Phase, names
 from batchtask_executor.job import Job
 from batchtask_executor.manifest import Identity, WorkloadSecret, batch_task, workload_secret
 from batchtask_executor.tasks import AlreadyExists, Bookmark, Deleted, Event, Seen
+from fakes.awaiting import until
 from fakes.clusters import Cluster
 
 AIRFLOW = AirflowIdentity(dag_id="etl", task_id="load", run_id="r+1", try_number=2, map_index=3)
@@ -19,8 +20,14 @@ JOB = Job({"jobQueue": "q", "jobDefinition": "d", "tags": {"a_b": "c"}}, contain
 EXPIRES = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-def draft(cluster: Cluster, *, instance: str = "airflow", queuing: str = "q1") -> BatchTask:
-    identity = Identity(str(uuid.uuid4()), queuing, AIRFLOW)
+def draft(
+    cluster: Cluster,
+    *,
+    instance: str = "airflow",
+    queuing: str = "q1",
+    of: AirflowIdentity = AIRFLOW,
+) -> BatchTask:
+    identity = Identity(str(uuid.uuid4()), queuing, of)
     return batch_task(identity, JOB, namespace=cluster.namespace, instance=instance, priority=7)
 
 
@@ -116,6 +123,36 @@ def test_a_list_has_this_instance_only(cluster: Cluster) -> None:
 
     assert listing.tasks == [ours]
     assert listing.names == {ours.metadata.name}
+
+
+def test_one_try_is_found_with_every_queuing_of_it_oldest_first(cluster: Cluster) -> None:
+    others = [
+        AIRFLOW.model_copy(update=changed)
+        for changed in (
+            {"try_number": 1},
+            {"map_index": 2},
+            {"dag_id": "other"},
+            {"task_id": "other"},
+            {"run_id": "other"},
+        )
+    ]
+    for other in others:
+        cluster.tasks.create(draft(cluster, of=other))
+    cluster.tasks.create(draft(cluster, instance="other"))
+    ours = [cluster.tasks.create(draft(cluster, queuing=f"q{n}")) for n in range(2)]
+    # What is found comes from the API server's memory, which is a moment behind its store.
+    until(lambda: len(cluster.tasks.find(AIRFLOW)) >= 2)
+
+    found = cluster.tasks.find(AIRFLOW)
+
+    created = [task.metadata.creation_timestamp for task in found]
+    assert {task.metadata.name for task in found} == {task.metadata.name for task in ours}
+    assert created == sorted(filter(None, created))
+    assert [len(cluster.tasks.find(other)) for other in others] == [1] * 5
+
+
+def test_what_no_try_made_is_not_found(cluster: Cluster) -> None:
+    assert cluster.tasks.find(AIRFLOW) == []
 
 
 def test_a_list_may_be_empty_and_be_watched_from(cluster: Cluster) -> None:

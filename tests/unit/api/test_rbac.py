@@ -20,7 +20,7 @@ RIGHTS = {
     (CONTROLLER, "batchtask-system", "leases"): {"get", "create", "update"},
     (SCHEDULER, "airflow-tasks", "batchtasks"): {"create", "get", "list", "watch", "patch"},
     (SCHEDULER, "airflow-tasks", "secrets"): {"create", "patch"},
-    (API_SERVER, "airflow-tasks", "batchtasks"): {"get", "list", "watch"},
+    (API_SERVER, "airflow-tasks", "batchtasks"): {"list"},
 }
 
 

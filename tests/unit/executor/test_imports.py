@@ -19,6 +19,11 @@ PURE = (
     "table",
     "writer",
     "cache",
+    "links",
+    "log_lines",
+    "logs",
+    "milestones",
+    "redaction",
 )
 
 
@@ -53,6 +58,20 @@ def test_the_executor_brings_no_client_and_no_aws() -> None:
 
     assert "airflow" in loaded
     assert not loaded & {"kubernetes", "boto3", "botocore", "kopf"}
+
+
+def test_the_log_view_brings_no_client_before_it_is_asked() -> None:
+    loaded = loaded_by("batchtask_executor.logging_config")
+
+    assert "airflow" in loaded
+    assert not loaded & {"kubernetes", "boto3", "botocore", "kopf"}
+
+
+def test_the_reader_of_cloudwatch_brings_nothing_but_boto3() -> None:
+    loaded = loaded_by("batchtask_executor.cloudwatch")
+
+    assert "boto3" in loaded
+    assert not loaded & {"airflow", "kubernetes", "kopf"}
 
 
 def test_the_adapter_brings_no_airflow() -> None:

@@ -17,6 +17,7 @@ from batchtask_executor.manifest import (
     external_id_from,
     external_id_of,
     label,
+    labels,
     task_name,
     workload_secret,
 )
@@ -45,6 +46,7 @@ def test_the_task_is_what_kubernetes_is_sent() -> None:
                 "batchtask.dev/dag-id": "etl",
                 "batchtask.dev/task-id": "load",
                 "batchtask.dev/run-id": label(RUN),
+                "batchtask.dev/try-number": "1",
             },
             "annotations": {"batchtask.dev/queuing": "9f6f8d2a"},
             "finalizers": ["batchtask.dev/job"],
@@ -72,6 +74,15 @@ def test_the_task_is_what_kubernetes_is_sent() -> None:
 )
 def test_priority_weights_are_cut_to_what_the_resource_takes(weight: int, priority: int) -> None:
     assert task_of(priority=weight).spec.priority == priority
+
+
+def test_one_of_many_mapped_tasks_is_found_by_its_index() -> None:
+    mapped = AIRFLOW.model_copy(update={"map_index": 0, "try_number": 2})
+
+    found = labels(mapped)
+
+    assert found["batchtask.dev/map-index"] == "0"
+    assert found["batchtask.dev/try-number"] == "2"
 
 
 @settings(deadline=None)

@@ -83,3 +83,56 @@ def test_a_task_that_went_before_its_end_failed() -> None:
         "BatchTask tasks/bt-1, whose AWS Batch job is 1a2b, was deleted before its end was seen"
     )
     assert gone("bt-1") == Failed("BatchTask bt-1 was deleted before its end was seen")
+
+
+def test_a_failure_links_to_the_job_and_to_what_it_wrote() -> None:
+    failed = task(
+        phase=Phase.FAILED,
+        job_id="1a2b",
+        job_arn="arn:aws:batch:eu-west-1:123456789012:job/1a2b",
+        exit_code=1,
+        status_reason="Essential container in task exited",
+        attempts=(Attempt(log_stream_name="worker/default/9"),),
+    )
+
+    found = outcome(failed, "/ours")
+
+    assert found == Failed(
+        "BatchTask tasks/bt-1 Failed: AWS Batch job 1a2b, exit code 1, log stream "
+        "worker/default/9. Essential container in task exited. "
+        "Job: https://console.aws.amazon.com/batch/home?region=eu-west-1#jobs/detail/1a2b "
+        "Log: https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1#logsV2:log-groups"
+        "/log-group/$252Fours/log-events/worker$252Fdefault$252F9"
+    )
+    assert vanished(failed, "/ours") == found
+
+
+def test_what_the_controller_has_put_together_is_not_said_again() -> None:
+    words = "OutOfMemoryError: killed; Essential container in task exited (exit code 137)"
+    ended = Condition(
+        type=ConditionType.SUCCEEDED,
+        status=ConditionStatus.FALSE,
+        reason=Reason.JOB_FAILED,
+        message=words,
+        last_transition_time=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    failed = task(
+        phase=Phase.FAILED,
+        status_reason="Essential container in task exited",
+        attempts=(Attempt(reason="OutOfMemoryError: killed"),),
+        conditions=(ended,),
+    )
+
+    found = outcome(failed)
+
+    assert isinstance(found, Failed)
+    assert found.info.endswith(f"reason JobFailed. {words}")
+
+
+def test_no_credential_stands_in_a_failure() -> None:
+    token = "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
+
+    found = outcome(task(phase=Phase.FAILED, status_reason=f"exec: --json-string {token}"))
+
+    assert isinstance(found, Failed)
+    assert found.info.endswith("exec: --json-string (redacted)")

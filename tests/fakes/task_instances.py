@@ -1,0 +1,48 @@
+"""Task instances as Airflow's log readers are asked about them, and the BatchTasks behind them."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from batchtask_api import AirflowIdentity, Phase
+from batchtask_executor.job import Job
+from batchtask_executor.manifest import Identity, batch_task
+from fakes.tasks import FakeBatchTasks
+
+REGION = "us-east-1"
+ARN = f"arn:aws:batch:{REGION}:123456789012:job/job-1"
+STREAM = "worker/default/1"
+
+
+@dataclass
+class Ti:
+    """As much of Airflow's TaskInstance as names it."""
+
+    dag_id: str = "etl"
+    task_id: str = "load"
+    run_id: str = "r1"
+    map_index: int = -1
+
+
+def create(cluster: FakeBatchTasks, *, try_number: int = 1, **status: Any) -> str:
+    """A task of the task instance, as the executor makes it, with what came of it."""
+    airflow = AirflowIdentity(dag_id="etl", task_id="load", run_id="r1", try_number=try_number)
+    identity = Identity(str(uuid.uuid4()), "q", airflow)
+    task = batch_task(
+        identity, Job({}), namespace=cluster.namespace, instance=cluster.instance, priority=0
+    )
+    cluster.create(task)
+    cluster.set_status(task.metadata.name, **status)
+    return task.metadata.name
+
+
+def ran(**more: Any) -> dict[str, Any]:
+    return {
+        "phase": Phase.RUNNING,
+        "job_id": "job-1",
+        "job_arn": ARN,
+        "log_stream_name": STREAM,
+        "started_at": datetime(2026, 1, 15, 12, 30, tzinfo=UTC),
+        **more,
+    }
