@@ -1,6 +1,7 @@
 """One cluster with a node a session; local Batch and a clean namespace for each test."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster
 @pytest.fixture
 def cluster(shared_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster, without a release."""
-    yield shared_cluster
+    yield replace(shared_cluster, audited_from=shared_cluster.audit_log.stat().st_size)
     print(f"\n--- pods\n{shared_cluster.kubelet.logs()[-6000:]}")  # noqa: T201 - of a failed test
     shared_cluster.clear()
 

@@ -125,6 +125,11 @@ class Kubelet:
         files = sorted(self._directory.glob(f"*-{component}*.log"))
         return "".join(file.read_text("utf-8", errors="replace") for file in files)
 
+    def forget_logs(self) -> None:
+        """Take away what pods wrote, for the next test."""
+        for file in self._directory.glob("*.log"):
+            file.unlink()
+
     def _join_the_cluster(self) -> None:
         labels = {"kubernetes.io/hostname": NODE, "topology.kubernetes.io/zone": "here"}
         node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE, "labels": labels}}

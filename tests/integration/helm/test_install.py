@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from batchtask_api import rbac
 from batchtask_local.batch import LocalBatchHandle
 from helm.chart import NAMESPACE, render
 from helm.matrix import MATRIX
 from integration.helm.cluster import CRD, RELEASE, Cluster, eventually, values_for
+from integration.helm.rights import granted, used
 
 pytestmark = [pytest.mark.integration, pytest.mark.envtest]
 
@@ -32,6 +34,18 @@ def test_it_installs_and_waits_until_a_controller_leads(
     assert cluster.there_is(CRD)
 
 
+def test_the_charts_test_uses_its_rights_and_no_others(
+    cluster: Cluster, batch: LocalBatchHandle
+) -> None:
+    cluster.install(values_for(batch))
+
+    tested = cluster.helm("test", RELEASE, "--timeout", "60s")
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    check = rbac.Account(rbac.CHECK, NAMESPACE)
+    assert used(cluster.audited(), check) == {(right, 200) for right in granted(check)}
+
+
 CARRIED = {"crds", "release", "fullnameOverride", "commonLabels", "podLabels", "podAnnotations"}
 """What a set of values may bring: its volumes and its proxy are not on this node."""
 
@@ -53,14 +67,21 @@ def test_the_api_server_takes_every_object(name: str, cluster: Cluster) -> None:
     for namespace in ("airflow-tasks", "team-a", "team-b"):
         cluster.server.create_namespace(namespace)
 
-    for body in render(MATRIX[name]).objects:
+    rendered = render(MATRIX[name])
+    hooks = [body for body in rendered.all("ServiceAccount") if "annotations" in body["metadata"]]
+    for body in hooks:  # a pod of an account that isn't there is refused, in a dry run too
+        apply(cluster, body)
+
+    for body in rendered.objects:
         if body["kind"] not in OF_PROMETHEUS:
-            cluster.server.request(
-                "PATCH",
-                f"{path_of(body)}?dryRun=All&fieldManager=test&fieldValidation=Strict&force=true",
-                body,
-                content_type="application/apply-patch+yaml",
-            )
+            apply(cluster, body, "&dryRun=All")
+
+
+def apply(cluster: Cluster, body: dict[str, Any], options: str = "") -> None:
+    strictly = f"?fieldManager=test&fieldValidation=Strict&force=true{options}"
+    cluster.server.request(
+        "PATCH", path_of(body) + strictly, body, content_type="application/apply-patch+yaml"
+    )
 
 
 PLACES = {
