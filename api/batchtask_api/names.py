@@ -26,6 +26,8 @@ LABEL_TRY_NUMBER: Final = f"{GROUP}/try-number"
 
 ANNOTATION_QUEUING: Final = f"{GROUP}/queuing"
 """The `jti` of the scheduler's token: which queuing of the task instance made this task."""
+ANNOTATION_QUEUED_AT: Final = f"{GROUP}/queued-at"
+"""When that was, by the scheduler's clock, as RFC 3339 in UTC."""
 
 WORKLOAD_SECRET_TYPE: Final = f"{GROUP}/workload"
 WORKLOAD_SECRET_KEY: Final = "workload.json"  # noqa: S105 - a key's name, no secret

@@ -91,7 +91,7 @@ def grants(
         Grant("batchtask-controller", controller, _CONTROLLER_RULES, None),
         Grant("batchtask-controller-workloads", controller, (_WORKLOADS,), tasks),
         Grant("batchtask-controller-leader", controller, (_LEADER,), controller.namespace),
-        Grant("batchtask-executor", scheduler, _EXECUTOR_RULES, tasks),
+        Grant("batchtask-executor", scheduler, EXECUTOR_RULES, tasks),
         Grant("batchtask-reader", api_server, _READER_RULES, tasks),
     )
 
@@ -146,7 +146,7 @@ _LEADER: Final = Rule(
     ("get", "create", "update"),
     "leader election (leader.py, by way of cluster.py): read, first claim, renewal",
 )
-_EXECUTOR_RULES: Final = (
+EXECUTOR_RULES: Final = (
     Rule(names.GROUP, names.PLURAL, ("create",), "a task for each workload (kube.py)"),
     Rule(
         names.GROUP,
@@ -161,6 +161,13 @@ _EXECUTOR_RULES: Final = (
         "secrets",
         ("create", "patch"),
         "the workload, and its fresh token (kube.py); it is written and never read back",
+    ),
+    Rule(
+        "",
+        "configmaps",
+        ("get", "create", "patch"),
+        "the instance's claim (kube_claims.py): read each minute, created by the first Airflow,"
+        " patched by `airflow batchtask claim`",
     ),
 )
 _READER_RULES: Final = (

@@ -80,10 +80,25 @@ ACCESS = frozenset(
 _QUEUE_IS_OFF = r"queue.*(disabled|not in (the |an? )?(enabled|valid) state)|state is disabled"
 _QUEUE_IS_GONE = r"queue.*(not found|does not exist|doesn't exist)"
 
-MESSAGES: Sequence[tuple[re.Pattern[str], type[BatchError], Reason]] = (
-    # ClientException covers all of these; its message alone tells them apart.
-    (re.compile(_QUEUE_IS_OFF, re.IGNORECASE), Unavailable, Reason.QUEUE_UNAVAILABLE),
-    (re.compile(_QUEUE_IS_GONE, re.IGNORECASE), NotFound, Reason.INVALID_SPEC),
+_OTHER_SHAPE = (
+    r"overrides should not be set for .*jobs"
+    r"|(ecs|eks)PropertiesOverride (should not|must not|cannot|is not) "
+)
+"""Of AWS's words for overrides that the definition has no place for two are known: "Container
+overrides should not be set for ecsProperties jobs." and "Container overrides or node overrides
+should not be set for Batch on EKS jobs."; the rest is a guess at those for a plain container."""
+
+_OF_ITS_SHAPE = (
+    "; the job definition is of another shape than spec.job's overrides: with containerProperties "
+    "go containerOverrides, with ecsProperties ecsPropertiesOverride, with eksProperties "
+    "eksPropertiesOverride (Airflow's executor has the option shape for it)"
+)
+
+MESSAGES: Sequence[tuple[re.Pattern[str], type[BatchError], Reason, str]] = (
+    # ClientException covers all of these; its message alone tells them apart. The last is advice.
+    (re.compile(_QUEUE_IS_OFF, re.IGNORECASE), Unavailable, Reason.QUEUE_UNAVAILABLE, ""),
+    (re.compile(_QUEUE_IS_GONE, re.IGNORECASE), NotFound, Reason.INVALID_SPEC, ""),
+    (re.compile(_OTHER_SHAPE, re.IGNORECASE), Rejected, Reason.INVALID_SPEC, _OF_ITS_SHAPE),
 )
 
 _UNSENT = (aws.EndpointConnectionError, aws.ConnectTimeoutError)
@@ -422,9 +437,9 @@ def _refusal(error: aws.ClientError, *, may_have_effect: bool) -> BatchError:
     if not 400 <= status < 500 or status == _REQUEST_TIMEOUT or not is_aws_word:
         kind = OutcomeUnknown if may_have_effect else Unavailable
         return kind(f"AWS Batch failed with {status} {code}: {message}")
-    for pattern, of, reason in MESSAGES:
+    for pattern, of, reason, advice in MESSAGES:
         if pattern.search(message):
-            return of(f"{code}: {message}", reason)
+            return of(f"{code}: {message}{advice}", reason)
     return Rejected(f"{code}: {message}")
 
 

@@ -62,9 +62,17 @@ class TaskCache:
         if self._thread.ident is not None:
             self._thread.join(timeout_seconds)
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def get(self, name: str) -> BatchTask | None:
         """The task as last seen."""
         return self._known.get(name)
+
+    def known(self) -> Sequence[BatchTask]:
+        """All tasks as last seen."""
+        with self._lock:
+            return list(self._known.values())
 
     def drain(self) -> Sequence[Change]:
         """Every task that changed since the last call."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from batchtask_api.names import DEFAULT_NAMESPACE
+from batchtask_executor.job_shape import Shape
 
 SECTION: Final = "batchtask_executor"
 DEFAULT_LOG_GROUP: Final = "/aws/batch/job"
@@ -43,6 +44,7 @@ class QueueSettings(_Frozen):
 
     job_queue: str | None = None
     job_definition: str | None = None
+    shape: Shape | None = None
     container: str | None = None
     submit_job_kwargs: Mapping[str, Any] = Field(default_factory=dict)
 
@@ -63,10 +65,14 @@ class Settings(_Frozen):
     queues: Annotated[Mapping[str, QueueSettings], BeforeValidator(_from_json)] = Field(
         default_factory=dict
     )
+    shape: Shape | None = None
     container: str | None = None
     token_lifetime: Annotated[int, Field(ge=_SHORTEST_TOKEN)] = 86400
     log_group: Annotated[str, Field(min_length=1)] = DEFAULT_LOG_GROUP
     cloudwatch_logs: bool = False
+    start_retries: Annotated[int, Field(ge=0, le=100)] = 3
+    queued_timeout: Annotated[int, Field(ge=0)] = 0
+    finish_grace: Annotated[int, Field(ge=0)] = 300
 
     @classmethod
     def read(cls, get: Callable[[str], str | None]) -> Self:
@@ -85,6 +91,16 @@ class Settings(_Frozen):
     def token_life(self) -> timedelta:
         """How long a task's token is good."""
         return timedelta(seconds=self.token_lifetime)
+
+    @property
+    def longest_wait(self) -> timedelta | None:
+        """How long a task may wait for its job to start; None: for ever."""
+        return timedelta(seconds=self.queued_timeout) if self.queued_timeout else None
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a process may go on after its task instance was finished or cleared."""
+        return timedelta(seconds=self.finish_grace)
 
 
 def _explain(error: ValidationError) -> str:

@@ -29,6 +29,8 @@ class QueuedTaskInstance(Protocol):
 class TaskWorkload(AirflowWorkload, Protocol):
     """Airflow's ExecuteTask, as far as it is needed."""
 
+    token: str
+
     @property
     def ti(self) -> Any:
         """The task instance: a QueuedTaskInstance."""

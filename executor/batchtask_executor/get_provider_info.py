@@ -63,15 +63,22 @@ def _options() -> dict[str, dict[str, Any]]:
         ),
         "submit_job_kwargs": _option(
             "More parameters of AWS Batch's SubmitJob, as JSON, with its own keys or the same "
-            "in snake_case. They go over job_queue and job_definition; the tasks' "
-            "executor_config goes over them.",
+            "in snake_case, and the short forms cpu, memory, gpu, env and timeout. They go over "
+            "job_queue and job_definition; the tasks' executor_config goes over them.",
             example=_JOB_EXAMPLE,
         ),
         "queues": _option(
             "What Airflow's queues stand for, as JSON: for each, any of job_queue, "
-            "job_definition, container and submit_job_kwargs. They go over the options of the "
-            "same names.",
+            "job_definition, shape, container and submit_job_kwargs. They go over the options of "
+            "the same names.",
             example=_QUEUES_EXAMPLE,
+        ),
+        "shape": _option(
+            "What the job definitions have: container (containerProperties), ecs (ecsProperties) "
+            "or eks (eksProperties). It says how a task's short forms (cpu, memory, gpu, env) "
+            "and its command are put. Where absent it is that of the overrides that are given, "
+            "and container without any.",
+            example="eks",
         ),
         "container": _option(
             "Name of the container that runs the task, for job definitions with several; the "
@@ -93,6 +100,27 @@ def _options() -> dict[str, dict[str, Any]]:
             "AWS right logs:GetLogEvents and the package's extra [logs].",
             kind="boolean",
             default="False",
+        ),
+        "start_retries": _option(
+            "How many more jobs a task gets whose job failed, or was lost, before the task in it "
+            "started. None of them uses up a retry of the task's own.",
+            kind="integer",
+            default="3",
+        ),
+        "queued_timeout": _option(
+            "Seconds for which a task may wait for its job to start. Then the job is cancelled "
+            "and the task fails with AWS's reason, or is tried again if it has retries. 0: it "
+            "may wait for ever. [scheduler] task_queued_timeout does not apply.",
+            kind="integer",
+            default="0",
+            example="14400",
+        ),
+        "finish_grace": _option(
+            "Seconds for which a job may go on after its task instance was finished, marked or "
+            "cleared, to upload its logs for example. Then it is cancelled; one that has not "
+            "started is cancelled at once.",
+            kind="integer",
+            default="300",
         ),
     }
 

@@ -20,8 +20,10 @@ from batchtask_api import (
     names,
 )
 from batchtask_executor.job import Job
+from batchtask_executor.tokens import Queuing
 
 _PREFIX: Final = "bt-"
+_NAME: Final = re.compile(rf"{_PREFIX}(?P<id>[0-9a-f-]{{36}})(-r(?P<restarts>[1-9][0-9]{{0,3}}))?")
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _LABEL_PREFIX: Final = 54
 _INT32: Final = 2**31
@@ -33,9 +35,15 @@ class Identity:
 
     external_id: str
     """A UUID in its usual form: Airflow's external_executor_id."""
-    queuing: str
-    """The `jti` of the token that the scheduler made when it queued the task instance."""
+    queuing: Queuing
     airflow: AirflowIdentity
+    restarts: int = 0
+    """How many tasks of this queuing came before it, whose jobs failed before they started."""
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return task_name(self.external_id, self.restarts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,28 +86,39 @@ def external_id_from(queuing: str) -> str:
     return external_id(queuing) or str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{queuing}.{names.GROUP}"))
 
 
-def task_name(external_id: str) -> str:
-    """The name of the task that stands for this external id."""
-    return f"{_PREFIX}{external_id}"
+def task_name(external_id: str, restarts: int = 0) -> str:
+    """The name of the task that stands for this external id, after so many that never started."""
+    return f"{_PREFIX}{external_id}" + (f"-r{restarts}" if restarts else "")
 
 
-def external_id_of(name: str) -> str | None:
-    """The external id that a task's name was made from, None if it wasn't."""
-    return external_id(name.removeprefix(_PREFIX)) if name.startswith(_PREFIX) else None
+def named(name: str) -> tuple[str, int] | None:
+    """The external id that a task's name was made from, and its restarts; None if it wasn't."""
+    found = _NAME.fullmatch(name)
+    made_from = external_id(found["id"]) if found else None
+    if found is None or made_from is None:
+        return None
+    return made_from, int(found["restarts"] or 0)
+
+
+def queuing_of(task: BatchTask) -> Queuing | None:
+    """Which queuing of its task instance made the task; None if it doesn't say."""
+    by = task.metadata.annotations.get(names.ANNOTATION_QUEUING)
+    at = task.metadata.annotations.get(names.ANNOTATION_QUEUED_AT)
+    return Queuing(by, _moment(at)) if by else None
 
 
 def batch_task(
     identity: Identity, job: Job, *, namespace: str, instance: str, priority: int
 ) -> BatchTask:
     """Make the BatchTask of a workload; it names its Secret, which is created after it."""
-    name = task_name(identity.external_id)
+    name = identity.name
     airflow = identity.airflow
     return BatchTask(
         metadata=Metadata(
             name=name,
             namespace=namespace,
             labels={names.LABEL_INSTANCE: instance, **labels(airflow)},
-            annotations={names.ANNOTATION_QUEUING: identity.queuing},
+            annotations=_annotations(identity.queuing),
             finalizers=(names.FINALIZER,),
         ),
         spec=BatchTaskSpec(
@@ -156,6 +175,19 @@ def label(value: str) -> str:
     digest = hashlib.sha256(value.encode()).hexdigest()[:8]
     prefix = re.sub(r"[^A-Za-z0-9._-]", "-", value)[:_LABEL_PREFIX]
     return f"{prefix}-{digest}".lstrip("._-")
+
+
+def _annotations(queuing: Queuing) -> dict[str, str]:
+    by = {names.ANNOTATION_QUEUING: queuing.id}
+    return by if queuing.at is None else {**by, names.ANNOTATION_QUEUED_AT: _rfc3339(queuing.at)}
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
 
 
 def _rfc3339(moment: datetime) -> str:

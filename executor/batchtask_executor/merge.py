@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-_NAMED_BY: Final[Mapping[str, str]] = {
+NAMED_BY: Final[Mapping[str, str]] = {
     "environment": "name",
     "env": "name",
     "containers": "name",
@@ -34,7 +34,7 @@ def _value(key: str, base: JsonValue, over: JsonValue) -> JsonValue:
         items = base if isinstance(base, list) else []
         if key in _BY_POSITION:
             return _items(dict(enumerate(items)), dict(enumerate(over)))
-        if identity := _NAMED_BY.get(key):
+        if identity := NAMED_BY.get(key):
             return _items(_keyed(items, identity), _keyed(over, identity))
     return copy.deepcopy(over)
 

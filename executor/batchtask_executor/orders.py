@@ -1,4 +1,4 @@
-"""What the writer is given, and what it reports."""
+"""What the writer is given, and what it reports of each task, by its name."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,29 +26,33 @@ class Order:
     priority: int
     draft: Callable[[Identity], Draft] = field(repr=False)
     """Makes the task; it is called in a writer's thread and may raise BadJob."""
+    owns_name: bool = False
+    """Whatever is there by the task's name was made for the same queuing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """The task and its workload are in the cluster."""
 
-    external_id: str
+    name: str
     notes: tuple[str, ...] = ()
+    seconds: float = field(default=0.0, compare=False)
+    """How long it took, the waits for others and for mended trouble included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """The external id was that of an earlier queuing: this task goes by another one."""
+    """The name was that of an earlier queuing: this task goes by another one."""
 
-    external_id: str
-    new_external_id: str
+    name: str
+    new_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """The workload can't be written, ever; the message is for its user."""
 
-    external_id: str
+    name: str
     message: str
 
 
@@ -56,7 +60,7 @@ class Rejected:
 class Delayed:
     """The workload waits for something that a person may have to mend."""
 
-    external_id: str
+    name: str
     message: str
 
 

@@ -1,17 +1,35 @@
 """What a BatchTask's status means to Airflow."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 
-from batchtask_api import BatchTask, BatchTaskStatus, ConditionType, Phase
+from batchtask_api import (
+    BatchTask,
+    BatchTaskStatus,
+    Condition,
+    ConditionStatus,
+    ConditionType,
+    Phase,
+    Reason,
+)
 from batchtask_executor.config import DEFAULT_LOG_GROUP
 from batchtask_executor.links import job_link, log_link
 from batchtask_executor.redaction import redacted
+
+_ON_PURPOSE: Final = frozenset({Reason.INVALID_SPEC, Reason.NOT_ALLOWED, Reason.CANCELLED})
+"""Ends that another job would meet again, or that a person asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Queued:
     """The job hasn't started; Airflow's own state says so already."""
+
+    why: str = ""
+    """Why it still waits, in the words of AWS or the controller."""
+    lacks_token: bool = False
+    """It isn't submitted before its workload is written again, with a token that lasts."""
+    is_submitted: bool = False
+    """A job was asked for: whatever is in the workload's Secret, AWS has it, or may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +46,34 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The job ended otherwise, or there won't be one."""
+    """The job ended otherwise, or was lost: if its task never started, another may do better."""
 
     info: str
 
 
-Outcome = Queued | Running | Succeeded | Failed
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """It was ended by what it asks for, by a policy or by a person: another would fare the same."""
+
+    info: str
+
+
+End = Succeeded | Failed | Stopped
+Outcome = Queued | Running | End
 
 
 def outcome(task: BatchTask, log_group: str = DEFAULT_LOG_GROUP) -> Outcome:
     """Say how far the task is, with words and links for people where it has ended."""
     match task.status.phase:
         case Phase.PENDING | Phase.SUBMITTING | Phase.SUBMITTED | Phase.RUNNABLE | Phase.STARTING:
-            return Queued()
+            return _queued(task.status)
         case Phase.RUNNING:
             return Running()
         case Phase.SUCCEEDED:
             return Succeeded(_info(task, log_group))
         case Phase.FAILED | Phase.CANCELLED | Phase.LOST:
-            return Failed(_info(task, log_group))
+            info = _info(task, log_group)
+            return Stopped(info) if _is_on_purpose(task) else Failed(info)
     assert_never(task.status.phase)
 
 
@@ -58,9 +85,28 @@ def vanished(task: BatchTask, log_group: str = DEFAULT_LOG_GROUP) -> Outcome:
     return gone(f"{task}{job}")
 
 
-def gone(name: str) -> Failed:
+def gone(name: str) -> Stopped:
     """Say what is known of a task that went without being seen to end."""
-    return Failed(f"BatchTask {name} was deleted before its end was seen")
+    return Stopped(f"BatchTask {name} was deleted before its end was seen")
+
+
+def _queued(status: BatchTaskStatus) -> Queued:
+    blocked = _blocked(status)
+    why = (blocked.message if blocked else "") or status.status_reason or ""
+    lacks_token = blocked is not None and blocked.reason == Reason.TOKEN_EXPIRING
+    return Queued(why, lacks_token, is_submitted=status.submission is not None)
+
+
+def _blocked(status: BatchTaskStatus) -> Condition | None:
+    found = status.condition(ConditionType.BLOCKED)
+    return found if found and found.status is ConditionStatus.TRUE else None
+
+
+def _is_on_purpose(task: BatchTask) -> bool:
+    if task.spec.cancel or task.status.phase is Phase.CANCELLED:
+        return True
+    ended = task.status.condition(ConditionType.SUCCEEDED)
+    return ended is not None and ended.reason in _ON_PURPOSE
 
 
 def log_stream(status: BatchTaskStatus) -> str | None:

@@ -22,7 +22,7 @@ class Misfit(ValueError):
 
 
 def conform(value: object, schema: Mapping[str, Any], path: str) -> JsonValue:
-    """Copy the value with its keys as the schema spells them; snake_case is taken too.
+    """Copy the value with its keys as the schema spells them; snake_case and CamelCase serve too.
 
     Keys of free maps, such as tags, stay as they are. What a schema requires is not asked here:
     the value may be one part of a whole.
@@ -68,14 +68,14 @@ def missing(value: JsonValue, schema: Mapping[str, Any], path: str) -> Iterable[
 def _fields(
     value: Mapping[object, object], fields: Mapping[str, Any], path: str
 ) -> dict[str, JsonValue]:
-    spelled = {_snake(name): name for name in fields} | {name: name for name in fields}
+    spelled = {way: name for name in fields for way in (_snake(name), _upper(name), name)}
     found: dict[str, JsonValue] = {}
     for key, item in value.items():
         name = spelled.get(_text(key, path))
         if name is None:
             raise Misfit(f"{path}.{str(key)[:80]} is unknown to SubmitJob; {_advice(key, fields)}")
         if name in found:
-            raise Misfit(f"{path}.{name} is given twice, as {name} and {_snake(name)}; keep one")
+            raise Misfit(f"{path}.{name} is given twice, in two spellings; keep one")
         found[name] = conform(item, fields[name], f"{path}.{name}")
     return found
 
@@ -89,7 +89,7 @@ def _map(value: Mapping[object, object], schema: Mapping[str, Any], path: str) -
 
 def _text(key: object, path: str) -> str:
     if not isinstance(key, str):
-        raise Misfit(f"{path} has a key that is {_kind(key)}; keys must be strings")
+        raise Misfit(f"{path} has a key that is {kind(key)}; keys must be strings")
     return key
 
 
@@ -102,10 +102,11 @@ def _typed(value: object, kinds: Any, schema: Mapping[str, Any], path: str) -> A
 def _wrong_type(value: object, schema: Mapping[str, Any], path: str) -> Misfit:
     wanted = schema.get("type", "object")
     quotes = "; put it in quotes" if wanted == "string" and isinstance(value, int) else ""
-    return Misfit(f"{path} must be {_CALLED.get(wanted, wanted)}, not {_kind(value)}{quotes}")
+    return Misfit(f"{path} must be {_CALLED.get(wanted, wanted)}, not {kind(value)}{quotes}")
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
+    """What a value is, for messages that are not to quote it."""
     return "null" if value is None else type(value).__name__
 
 
@@ -115,6 +116,10 @@ def _advice(key: object, fields: Mapping[str, Any]) -> str:
     if near:
         return f"did you mean {' or '.join(known[name] for name in near)}?"
     return f"known here: {', '.join(fields)}"
+
+
+def _upper(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _snake(name: str) -> str:

@@ -36,12 +36,31 @@ class MintedWorkload:
     expires: datetime
 
 
-def queuing(token: str) -> str:
-    """The id of the scheduler's own token: it is made anew each time it queues a task instance.
+@dataclass(frozen=True, slots=True)
+class Queuing:
+    """One time that the scheduler queued a task instance."""
 
-    A token without one, as no Airflow makes it, gets an id of its own.
+    id: str
+    """The `jti` of the token that it made then."""
+    at: datetime | None = None
+    """When it made it, by its own clock, in whole seconds."""
+
+    def is_since(self, queued_at: datetime | None) -> bool:
+        """Whether it may be the one of that time, and is none before it; one clock gave both."""
+        if self.at is None or queued_at is None:
+            return True
+        return self.at >= queued_at.replace(microsecond=0)
+
+
+def queuing(token: str) -> Queuing:
+    """Tell by the scheduler's token: it makes another each time it queues a task instance.
+
+    A token without an id, as no Airflow makes it, gets an id of its own.
     """
-    return str(_claims(token).get("jti") or uuid.uuid4().hex)
+    claims = _claims(token)
+    made = claims.get("iat")
+    at = datetime.fromtimestamp(int(made), tz=UTC) if isinstance(made, int | float) else None
+    return Queuing(str(claims.get("jti") or uuid.uuid4().hex), at)
 
 
 def minted(

@@ -5,15 +5,20 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from batchtask_api import BatchTask, names
+from batchtask_api import BatchTask
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.complaints import Complaints
 from batchtask_executor.job import BadJob
-from batchtask_executor.manifest import Identity, external_id_from, task_name, workload_secret
+from batchtask_executor.manifest import (
+    Identity,
+    external_id_from,
+    queuing_of,
+    workload_secret,
+)
 from batchtask_executor.orders import Delayed, Draft, Order, Rejected, Renamed, Report, Written
 from batchtask_executor.tasks import (
     AlreadyExists,
@@ -47,13 +52,14 @@ class _Write:
     failures: int = 0
     told: type[TasksError] | None = None
     is_cancelled: bool = False
+    begun: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
 class _Cancel:
     """An end that is asked for."""
 
-    external_id: str
+    name: str
     failures: int = 0
 
 
@@ -99,19 +105,19 @@ class Writer:
         """Write these workloads; what becomes of each is reported."""
         writes = [_Write(order, order.identity) for order in orders]
         with self._lock:
-            self._open |= {write.identity.external_id: write for write in writes}
+            self._open |= {write.identity.name: write for write in writes}
         self._queue.put_all((write, write.order.priority) for write in writes)
 
-    def cancel(self, external_id: str) -> None:
+    def cancel(self, name: str) -> None:
         """Have the task end: it isn't created if it wasn't yet, else it is asked to stop."""
         with self._lock:
-            write = self._open.get(external_id)
+            write = self._open.get(name)
             if write:
                 write.is_cancelled = True
                 if write.created is None:
                     return  # the thread that has it sees this, whatever it is doing
-                external_id = write.identity.external_id
-        self._queue.put(_Cancel(external_id), _AT_ONCE)
+                name = write.identity.name
+        self._queue.put(_Cancel(name), _AT_ONCE)
 
     def drain(self) -> Sequence[Report]:
         """What became of orders since the last call."""
@@ -134,7 +140,7 @@ class Writer:
             if isinstance(item, _Write):
                 self._write(item)
             else:
-                self._tasks.cancel(task_name(item.external_id))
+                self._tasks.cancel(item.name)
         except (BadJob, Refused) as error:
             self._give_up(item, str(error))
         except Unavailable as error:
@@ -155,7 +161,8 @@ class Writer:
         minted = draft.mint()
         self._tasks.put_workload(workload_secret(created, minted.content, minted.expires))
         self._close(write)
-        self._reports.put(Written(write.identity.external_id, draft.notes))
+        took = time.monotonic() - write.begun
+        self._reports.put(Written(write.identity.name, draft.notes, took))
 
     def _create(self, write: _Write, draft: Draft) -> BatchTask | None:
         """Create the task, or find that it was; None if that leaves nothing more to do now."""
@@ -165,7 +172,7 @@ class Writer:
             taken = self._tasks.get(draft.task.metadata.name)
             if taken is None:
                 raise Conflict(f"BatchTask {draft.task} came and went") from None
-            if taken.metadata.annotations.get(names.ANNOTATION_QUEUING) != write.identity.queuing:
+            if not write.order.owns_name and not _is_same(taken, write.identity):
                 self._rename(write)
                 return None
             created = taken  # by us, and the reply was lost
@@ -175,20 +182,20 @@ class Writer:
         if not is_cancelled:
             return created
         self._close(write)
-        self._queue.put(_Cancel(write.identity.external_id), _AT_ONCE)
+        self._queue.put(_Cancel(write.identity.name), _AT_ONCE)
         return None
 
     def _rename(self, write: _Write) -> None:
         """Take another name: this one is that of an earlier queuing of the same task instance."""
         old = write.identity
-        new = external_id_from(old.queuing)
-        if new == old.external_id:
-            raise Refused(f"BatchTask {task_name(new)} is there already, and not of this queuing")
-        write.identity = replace(old, external_id=new)
+        new = replace(old, external_id=external_id_from(old.queuing.id))
+        if new == old:
+            raise Refused(f"BatchTask {new.name} is there already, and not of this queuing")
+        write.identity = new
         write.draft = None
         with self._lock:
-            self._open[new] = write
-        self._reports.put(Renamed(old.external_id, new))
+            self._open[new.name] = write
+        self._reports.put(Renamed(old.name, new.name))
         self._queue.put(write, write.order.priority)
 
     def _is_cancelled(self, write: _Write) -> bool:
@@ -198,19 +205,19 @@ class Writer:
 
     def _close(self, write: _Write) -> None:
         with self._lock:
-            for external_id in {write.order.identity.external_id, write.identity.external_id}:
-                if self._open.get(external_id) is write:
-                    del self._open[external_id]
+            for name in {write.order.identity.name, write.identity.name}:
+                if self._open.get(name) is write:
+                    del self._open[name]
 
     def _give_up(self, item: _Write | _Cancel, message: str) -> None:
         if isinstance(item, _Cancel):
-            log.error("Can't cancel BatchTask %s: %s", task_name(item.external_id), message)
+            log.error("Can't cancel BatchTask %s: %s", item.name, message)
             return
         self._close(item)
-        external_id = item.identity.external_id
+        name = item.identity.name
         if item.created is not None:
-            self._queue.put(_Cancel(external_id), _AT_ONCE)
-        self._reports.put(Rejected(external_id, message))
+            self._queue.put(_Cancel(name), _AT_ONCE)
+        self._reports.put(Rejected(name, message))
 
     def _put_off(
         self,
@@ -255,4 +262,9 @@ class Writer:
         if write.told is type(error) or (is_hiccup and write.failures + self._outages < 2):
             return
         write.told = type(error)
-        self._reports.put(Delayed(write.identity.external_id, str(error)))
+        self._reports.put(Delayed(write.identity.name, str(error)))
+
+
+def _is_same(taken: BatchTask, identity: Identity) -> bool:
+    found = queuing_of(taken)
+    return found is not None and found.id == identity.queuing.id

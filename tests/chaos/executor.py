@@ -19,9 +19,9 @@ from batchtask_executor.backoff import Backoff
 from batchtask_executor.config import Settings
 from batchtask_executor.job import Job
 from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.manifest import Identity, batch_task
+from batchtask_executor.manifest import Identity, batch_task, task_name
 from batchtask_executor.orders import Draft, Order
-from batchtask_executor.tokens import MintedWorkload
+from batchtask_executor.tokens import MintedWorkload, Queuing
 from batchtask_executor.writer import Writer
 
 VARIABLE = "CHAOS_WORKLOADS"
@@ -70,7 +70,7 @@ def order(queued: Queued, settings: Settings) -> Order:
         expires = datetime.now(UTC) + timedelta(days=1)
         return Draft(task, lambda: MintedWorkload(SecretStr('{"token": "chaos"}'), expires))
 
-    return Order(Identity(queued.external_id, queued.name, airflow), 1, draft)
+    return Order(Identity(queued.external_id, Queuing(queued.name), airflow), 1, draft)
 
 
 def run(workloads: Workloads) -> None:
@@ -91,9 +91,9 @@ def run(workloads: Workloads) -> None:
         writer.submit([order(one, settings) for one in due])
         for one in [one for one in to_cancel if (one.cancelled_at or 0) <= now]:
             to_cancel.remove(one)
-            writer.cancel(one.external_id)
+            writer.cancel(task_name(one.external_id))
         for report in writer.drain():
-            print(type(report).__name__, report.external_id, flush=True)  # noqa: T201 - its log
+            print(type(report).__name__, report.name, flush=True)  # noqa: T201 - its log
         time.sleep(_TICK)
 
 

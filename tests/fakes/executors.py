@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from airflow.executors.workloads import ExecuteTask
@@ -10,30 +11,65 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.config import Settings
 from batchtask_executor.executor import BatchTaskExecutor
+from batchtask_executor.gate import Claimant
+from batchtask_executor.health import Premises
+from batchtask_executor.kube_api import KubeApi
+from batchtask_executor.kube_claims import KubeClaims
+from batchtask_executor.rows import Rows
 from batchtask_executor.tasks import BatchTasks
 from fakes.airflow import execute_task
 from fakes.awaiting import until
+from fakes.claims import FakeClaims, a_claimant
+from fakes.premises import FakePremises
+from fakes.rows import FakeRows
 
 
 class ConfiguredExecutor(BatchTaskExecutor):
     """The executor as it is configured, with short waits between tries."""
 
     backoff: ClassVar[Backoff] = Backoff(first_seconds=0.01, most_seconds=0.05)
+    airflow = "this-airflow"
+    """The id that its database would have, if there was one."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, rows: FakeRows | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.rows = rows or FakeRows()
+        self.rows.remake = self.rows.remake or self._like
+        self.drops_events = False
+        """Whether the scheduler finds the rows locked, and drops what it drained."""
+        self._ahead = timedelta()
         self.logged: list[tuple[str | None, str, str | None]] = []
         """The task events that the scheduler saved: task id, event, text."""
+
+    def read_rows(self) -> Rows:
+        return self.rows
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by for what the executor decides."""
+        self._ahead += timedelta(seconds=seconds)
+
+    def _like(self, workload: ExecuteTask) -> ExecuteTask:
+        return execute_task(self, **workload.ti.model_dump(), **_unshown(workload))
+
+    def claimant(self, settings: Settings) -> Claimant:
+        return a_claimant(KubeClaims(settings, KubeApi(settings)), self.airflow)
 
     def wait_for_the_end(self) -> None:
         """Wait for the threads that end() told to stop."""
         if self._parts:
+            self._parts.checkup.join(10)
+            self._parts.gate.join(10)
             self._parts.writer.join(10)
             self._parts.cache.join(10)
+            self._parts.inquiries.join(10)
 
     def queue(self, **of: Any) -> ExecuteTask:
         """Queue a task instance as the scheduler does, outside its heartbeat."""
         workload = execute_task(self, **of)
+        self.rows.queue(workload, self.job_id)
         self.queue_workload(workload, None)  # type: ignore[arg-type]
         return workload
 
@@ -43,7 +79,12 @@ class ConfiguredExecutor(BatchTaskExecutor):
         while self._task_event_logs:
             record = self._task_event_logs.popleft()
             self.logged.append((record.task_id, record.event, record.extra))
-        return self.get_event_buffer()
+        events = self.get_event_buffer()
+        if not self.drops_events:
+            for key, (state, info) in events.items():
+                if isinstance(key, TaskInstanceKey):
+                    self.rows.take(key, state, info, self.job_id)
+        return events
 
     def loop_until_event(self, key: TaskInstanceKey) -> tuple[str | None, Any]:
         """Loop until there is an event of this key."""
@@ -68,16 +109,36 @@ class ConfiguredExecutor(BatchTaskExecutor):
         return events
 
 
+def _unshown(workload: ExecuteTask) -> dict[str, Any]:
+    """What Airflow leaves out of a dump."""
+    ti = workload.ti
+    return {
+        "external_executor_id": ti.external_executor_id,
+        "executor_config": ti.executor_config,
+    }
+
+
 class ExecutorOver(ConfiguredExecutor):
     """The executor over a given port."""
 
-    def __init__(self, tasks: BatchTasks, **kwargs: Any) -> None:
+    def __init__(
+        self, tasks: BatchTasks, *, claims: FakeClaims | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self._given = tasks
+        self._claims = claims or FakeClaims()
 
     def connect(self, settings: Settings) -> BatchTasks:
         del settings
         return self._given
+
+    def claimant(self, settings: Settings) -> Claimant:
+        del settings
+        return a_claimant(self._claims, self.airflow)
+
+    def premises(self, settings: Settings) -> Premises:
+        del settings
+        return FakePremises()
 
 
 def options(**values: Any) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from batchtask_api import AirflowIdentity, Phase
 from batchtask_executor.job import Job
 from batchtask_executor.manifest import Identity, batch_task
+from batchtask_executor.tokens import Queuing
 from fakes.tasks import FakeBatchTasks
 
 REGION = "us-east-1"
@@ -28,7 +29,7 @@ class Ti:
 def create(cluster: FakeBatchTasks, *, try_number: int = 1, **status: Any) -> str:
     """A task of the task instance, as the executor makes it, with what came of it."""
     airflow = AirflowIdentity(dag_id="etl", task_id="load", run_id="r1", try_number=try_number)
-    identity = Identity(str(uuid.uuid4()), "q", airflow)
+    identity = Identity(str(uuid.uuid4()), Queuing("q"), airflow)
     task = batch_task(
         identity, Job({}), namespace=cluster.namespace, instance=cluster.instance, priority=0
     )

@@ -121,6 +121,11 @@ class FakeBatchTasks:
             self._is_closed = True
             self._changed.notify_all()
 
+    def reopen(self) -> None:
+        """Be used by another process, after the one that closed it."""
+        with self._changed:
+            self._is_closed = False
+
     # -- what others do to the cluster ------------------------------------------------------------
 
     def set_status(self, name: str, **changes: Any) -> None:

@@ -5,7 +5,40 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow.cli.cli_config import CLICommand
 
+_COMMANDS = "batchtask_executor.cli"
+
 
 def get_batchtask_cli_commands() -> "list[CLICommand]":
     """List the commands; that this exists keeps Airflow's CLI from importing the executor."""
-    return []
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+
+    yes = Arg(  # type: ignore[no-untyped-call]
+        ("-y", "--yes"), help="Do not ask for confirmation", action="store_true"
+    )
+    migrate = ActionCommand(
+        name="migrate-config",
+        help="Print the section [batchtask_executor] made from [aws_batch_executor]",
+        func=lazy_load_command(f"{_COMMANDS}.migrate_config.migrate_config"),
+        args=(),
+    )
+    preflight = ActionCommand(
+        name="preflight",
+        help="Check the options, the cluster, the rights and whose the instance is",
+        description="Changes nothing. Its exit code is 1 where a task could not run.",
+        func=lazy_load_command(f"{_COMMANDS}.preflight.preflight"),
+        args=(),
+    )
+    claim = ActionCommand(
+        name="claim",
+        help="Take over the instance from another Airflow, or from this one's earlier database",
+        description="The other one, if it still runs, creates and cancels nothing from then on.",
+        func=lazy_load_command(f"{_COMMANDS}.claim.claim"),
+        args=(yes,),
+    )
+    return [
+        GroupCommand(
+            name="batchtask",
+            help="Run tasks on AWS Batch by BatchTaskExecutor",
+            subcommands=(claim, migrate, preflight),
+        )
+    ]

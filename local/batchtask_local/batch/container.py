@@ -13,6 +13,11 @@ OVERRIDES = {
     Shape.ECS: "ecsPropertiesOverride",
     Shape.EKS: "eksPropertiesOverride",
 }
+_CALLED = {
+    "containerOverrides": "Container overrides",
+    "ecsPropertiesOverride": "ecsPropertiesOverride",
+    "eksPropertiesOverride": "eksPropertiesOverride",
+}
 DEFAULT_NAMES = {Shape.CONTAINER: "default", Shape.ECS: "default", Shape.EKS: "Default"}
 _REFERENCE = re.compile(r"Ref::([A-Za-z0-9_-]+)")
 _VARIABLE = re.compile(r"\$(\$?)\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -73,9 +78,23 @@ def resolve(
 def _override(shape: Shape, request: Document) -> Document:
     for other, key in OVERRIDES.items():
         if other is not shape and request.get(key):
-            raise refused(f"{key} is not applicable to a job definition with {shape}")
+            raise refused(_other_shape(shape, key))
     override: Document = request.get(OVERRIDES[shape], {})
     return override
+
+
+def _other_shape(shape: Shape, key: str) -> str:
+    """AWS's words, so far as they are known: for a definition with containerProperties they aren't.
+
+    Sources: nextflow-io/nextflow#5817 for EKS, a report on Step Functions' BatchSubmitJob for ECS.
+    """
+    match shape:
+        case Shape.ECS:
+            return f"{_CALLED[key]} should not be set for ecsProperties jobs."
+        case Shape.EKS:
+            return f"{_CALLED[key]} or node overrides should not be set for Batch on EKS jobs."
+        case Shape.CONTAINER:
+            return f"{key} should not be set for containerProperties jobs."
 
 
 def _containers(shape: Shape, properties: Document) -> Sequence[Document]:

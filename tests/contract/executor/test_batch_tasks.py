@@ -12,6 +12,7 @@ from batchtask_api import AirflowIdentity, BatchTask, Phase, names
 from batchtask_executor.job import Job
 from batchtask_executor.manifest import Identity, WorkloadSecret, batch_task, workload_secret
 from batchtask_executor.tasks import AlreadyExists, Bookmark, Deleted, Event, Seen
+from batchtask_executor.tokens import Queuing
 from fakes.awaiting import until
 from fakes.clusters import Cluster
 
@@ -27,7 +28,7 @@ def draft(
     queuing: str = "q1",
     of: AirflowIdentity = AIRFLOW,
 ) -> BatchTask:
-    identity = Identity(str(uuid.uuid4()), queuing, of)
+    identity = Identity(str(uuid.uuid4()), Queuing(queuing), of)
     return batch_task(identity, JOB, namespace=cluster.namespace, instance=instance, priority=7)
 
 

@@ -114,7 +114,7 @@ def test_overrides_of_another_shape_are_refused(ecs: Jobs, eks: Jobs, jobs: Jobs
         code, message = error(submit, **override)
 
         assert code == "ClientException"
-        assert "is not applicable" in message
+        assert "should not be set for" in message
 
 
 def test_multi_node_definitions_are_refused_by_name(client: BatchClient, name: str) -> None:

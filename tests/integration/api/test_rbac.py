@@ -37,6 +37,7 @@ ALLOWED: dict[rbac.Account, dict[tuple[str, str], set[str]]] = {
     rbac.AIRFLOW_SCHEDULER: {
         (TASKS, "batchtasks"): READ | {"create", "patch"},
         (TASKS, "secrets"): {"create", "patch"},
+        (TASKS, "configmaps"): {"get", "create", "patch"},
     },
     rbac.AIRFLOW_API_SERVER: {(TASKS, "batchtasks"): {"list"}},
 }

@@ -9,6 +9,7 @@ from batchtask_local.apiserver import ApiServer
 from fakes.airflow import HOME  # noqa: F401 - before anything of Airflow's
 from fakes.clusters import ServedCluster
 from fakes.executors import ConfiguredExecutor, options
+from fakes.rows import FakeRows
 
 StartExecutor = Callable[..., ConfiguredExecutor]
 
@@ -31,10 +32,16 @@ def real_cluster(envtest_server: ApiServer, namespace: str) -> Iterator[ServedCl
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartExecutor]:
-    """Start an executor that is configured for a cluster; `of` goes over its options."""
+    """Start an Airflow's executor, configured for a cluster; `of` goes over its options."""
     started: list[ConfiguredExecutor] = []
 
-    def start(cluster: ServedCluster, **of: Any) -> ConfiguredExecutor:
+    def start(
+        cluster: ServedCluster,
+        *,
+        rows: FakeRows | None = None,
+        airflow: str = ConfiguredExecutor.airflow,
+        **of: Any,
+    ) -> ConfiguredExecutor:
         values: dict[str, Any] = {
             "namespace": cluster.namespace,
             "in_cluster": "False",
@@ -44,7 +51,8 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartExecutor]:
         }
         for name, value in options(**(values | of)).items():
             monkeypatch.setenv(name, value)
-        executor = ConfiguredExecutor(parallelism=5000)
+        executor = ConfiguredExecutor(rows=rows, parallelism=5000)
+        executor.airflow = airflow
         started.append(executor)
         executor.start()
         return executor

@@ -54,7 +54,8 @@ def test_a_failure_carries_its_reason(cluster: ServedCluster, start: StartExecut
     executor = start(cluster)
     workload = written(executor, cluster)
 
-    reason = "Task failed to start"
+    reason = "Host EC2 (i-1) terminated"
+    executor.rows.start(workload.ti)
     cluster.set_status(name_of(workload), phase=Phase.FAILED, job_id="1", status_reason=reason)
 
     state, info = executor.loop_until_event(workload.ti.key)
@@ -74,7 +75,8 @@ def test_many_tasks_go_out_and_come_back(cluster: ServedCluster, start: StartExe
 
     events = executor.loop_until(lambda: not executor.running)
     assert {state for state, _ in events.values()} <= {"success"}
-    assert not len(executor._table)
+    executor.pass_time(60)
+    assert not executor.loop_until(lambda: not len(executor._table))
 
 
 def test_deleting_a_task_takes_its_workload_along(
@@ -90,13 +92,34 @@ def test_deleting_a_task_takes_its_workload_along(
     until(lambda: cluster.workload(name_of(workload)) is None, seconds=40)
 
 
-def test_a_revoked_task_is_cancelled(cluster: ServedCluster, start: StartExecutor) -> None:
+def test_a_task_that_was_marked_is_cancelled(cluster: ServedCluster, start: StartExecutor) -> None:
+    executor = start(cluster)
+    workload = written(executor, cluster)
+    executor.rows.change(workload.ti, state="failed")
+
+    executor.pass_time(16)
+    executor.loop_until(lambda: not executor.running)
+
+    until(lambda: cluster.read(name_of(workload)).spec.cancel)
+
+
+def test_a_job_that_failed_before_its_task_started_is_made_again(
+    cluster: ServedCluster, start: StartExecutor
+) -> None:
     executor = start(cluster)
     workload = written(executor, cluster)
 
-    executor.revoke_task(ti=workload.ti)
+    cluster.set_status(name_of(workload), phase=Phase.FAILED, job_id="1")
 
-    until(lambda: cluster.read(name_of(workload)).spec.cancel)
+    again = task_name(workload.ti.external_executor_id, 1)
+    assert not executor.loop_until(lambda: cluster.workload(again))
+    first, second = (cluster.workload(name) for name in (name_of(workload), again))
+    assert first
+    assert second
+    assert first.content != second.content
+    executor.rows.start(workload.ti)
+    cluster.set_status(again, phase=Phase.SUCCEEDED)
+    assert executor.loop_until_event(workload.ti.key)[0] == "success"
 
 
 def test_the_next_scheduler_takes_over(cluster: ServedCluster, start: StartExecutor) -> None:
@@ -105,7 +128,8 @@ def test_the_next_scheduler_takes_over(cluster: ServedCluster, start: StartExecu
     first.end()
     cluster.set_status(name_of(ended), phase=Phase.SUCCEEDED)
 
-    heir = start(cluster)
+    first.wait_for_the_end()
+    heir = start(cluster, rows=first.rows)
     assert list(heir.try_adopt_task_instances([running.ti, ended.ti])) == []
 
     assert heir.loop_until_event(ended.ti.key)[0] == "success"

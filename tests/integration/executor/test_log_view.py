@@ -14,6 +14,7 @@ import pytest
 from batchtask_api import AirflowIdentity, ConditionStatus, ConditionType, Phase, Reason
 from batchtask_executor.job import Job
 from batchtask_executor.manifest import Identity, batch_task
+from batchtask_executor.tokens import Queuing
 from batchtask_local.batch import LocalBatchConfig, LocalBatchHandle, Queue, StateTimes, running
 from builders import a_condition
 from contract.local_batch.support import Jobs, batch_client, make_definition
@@ -74,7 +75,7 @@ def see(cluster: ServedCluster, tmp_path: Path) -> See:
 def create(cluster: ServedCluster, **status: Any) -> str:
     """The task of the task instance's first try, and what came of it."""
     airflow = AirflowIdentity(dag_id="etl", task_id="load", run_id="r1", try_number=1)
-    identity = Identity(str(uuid.uuid4()), "q", airflow)
+    identity = Identity(str(uuid.uuid4()), Queuing("q"), airflow)
     job = Job({"jobQueue": "q", "jobDefinition": "d"})
     task = batch_task(identity, job, namespace=cluster.namespace, instance="airflow", priority=0)
     cluster.tasks.create(task)

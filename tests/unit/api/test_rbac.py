@@ -20,6 +20,7 @@ RIGHTS = {
     (CONTROLLER, "batchtask-system", "leases"): {"get", "create", "update"},
     (SCHEDULER, "airflow-tasks", "batchtasks"): {"create", "get", "list", "watch", "patch"},
     (SCHEDULER, "airflow-tasks", "secrets"): {"create", "patch"},
+    (SCHEDULER, "airflow-tasks", "configmaps"): {"get", "create", "patch"},
     (API_SERVER, "airflow-tasks", "batchtasks"): {"list"},
 }
 

@@ -231,7 +231,7 @@ async def test_jobs_that_others_submit_to_the_same_queue_are_left(world: World) 
 
 async def test_a_scope_that_cant_be_listed_ends_nothing(world: World) -> None:
     await with_orphans(world, 1, kept=2, orphans_per_sweep=10)
-    world.cluster.fail_next("uids", *[Failure(Unreachable("no answer"))] * 2)
+    world.cluster.fail_next("uids", *[Failure(Unreachable("no answer"))] * 20)
 
     await asyncio.sleep(HOUR + 300)
     assert live(world) == 3

@@ -8,6 +8,7 @@ from batchtask_executor.cache import Change, TaskCache
 from batchtask_executor.job import Job
 from batchtask_executor.manifest import Identity, batch_task
 from batchtask_executor.tasks import Forbidden, NotInstalled, TasksError, Unavailable
+from batchtask_executor.tokens import Queuing
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 
@@ -16,7 +17,7 @@ AIRFLOW = AirflowIdentity(dag_id="etl", task_id="load", run_id="r", try_number=1
 
 
 def task(name: str = "1", instance: str = "airflow") -> BatchTask:
-    identity = Identity(name, "q", AIRFLOW)
+    identity = Identity(name, Queuing("q"), AIRFLOW)
     job = Job({"jobQueue": "q", "jobDefinition": "d"})
     return batch_task(identity, job, namespace="airflow-tasks", instance=instance, priority=0)
 

@@ -82,14 +82,14 @@ def test_a_heartbeat_with_a_thousand_workloads_makes_no_request(
 ) -> None:
     cluster = FakeBatchTasks()
     executor = ExecutorOver(cluster, parallelism=5000)
-    parts = executor._assemble()
-    executor._parts = parts  # its threads are not started: whatever is asked, the heartbeat asks
+    executor._parts = executor._assemble()  # no thread of it is started: what is asked, we ask
     for number in range(1000):
         executor.queue(task_id=f"t{number}")
 
     executor.loop()
 
     assert not cluster.requests
+    assert not executor.rows.requests
     assert len(executor.running) == 1000
     assert not executor.queued_tasks
 
@@ -108,6 +108,14 @@ def test_nothing_is_reported_while_the_job_waits_or_runs(
     assert executor.has_task(row_of(workload))
 
 
+def running(executor: ExecutorOver, cluster: FakeBatchTasks, **of: Any) -> Any:
+    """A workload whose job has started the task in it."""
+    workload = written(executor, cluster, **of)
+    cluster.set_status(name_of(workload), phase=Phase.RUNNING, job_id="1a2b")
+    executor.rows.start(workload.ti)
+    return workload
+
+
 def _seen(executor: ExecutorOver, workload: Any) -> Phase | None:
     assert executor._parts is not None
     task = executor._parts.cache.get(name_of(workload))
@@ -115,9 +123,9 @@ def _seen(executor: ExecutorOver, workload: Any) -> Phase | None:
 
 
 def test_a_job_that_succeeded_is_a_success(executor: ExecutorOver, cluster: FakeBatchTasks) -> None:
-    workload = written(executor, cluster)
+    workload = running(executor, cluster)
 
-    cluster.set_status(name_of(workload), phase=Phase.SUCCEEDED, job_id="1a2b")
+    cluster.set_status(name_of(workload), phase=Phase.SUCCEEDED)
 
     state, info = executor.loop_until_event(workload.ti.key)
     assert state == "success"
@@ -130,7 +138,7 @@ def test_a_job_that_succeeded_is_a_success(executor: ExecutorOver, cluster: Fake
 def test_any_other_end_is_a_failure_with_awss_reason(
     executor: ExecutorOver, cluster: FakeBatchTasks, phase: Phase
 ) -> None:
-    workload = written(executor, cluster)
+    workload = running(executor, cluster)
 
     cluster.set_status(
         name_of(workload),
@@ -195,6 +203,7 @@ def test_a_word_about_an_earlier_queuing_changes_nothing(
     assert first.ti.key == second.ti.key
 
     cluster.set_status(name_of(first), phase=Phase.SUCCEEDED)
+    executor.pass_time(60)
     events = executor.loop_until(lambda: len(executor._table) == 1)
 
     assert not events
@@ -264,6 +273,7 @@ def test_a_stale_external_id_whose_task_has_ended_is_found_out_by_the_name(
 
     assert state == "running"
     executor.loop_until(lambda: task_name(made) in cluster.secrets)
+    executor.rows.start(second.ti)
     cluster.set_status(task_name(made), phase=Phase.FAILED)
     assert executor.loop_until_event(second.ti.key)[0] == "failed"
 
@@ -365,52 +375,16 @@ def test_a_refusal_of_what_airflow_has_ended_is_no_event(
     assert not events
 
 
-def test_a_revoked_task_is_cancelled_and_forgotten_without_an_event(
-    executor: ExecutorOver, cluster: FakeBatchTasks
-) -> None:
-    workload = written(executor, cluster)
-
-    executor.revoke_task(ti=row_of(workload))
-
-    until(lambda: cluster.objects[name_of(workload)].spec.cancel)
-    assert not executor.loop()
-    assert not executor.has_task(row_of(workload))
-
-
-def test_a_task_revoked_before_it_was_written_is_never_written(
-    executor: ExecutorOver, cluster: FakeBatchTasks
-) -> None:
-    cluster.down = Unavailable("no answer")
-    workload = executor.queue()
-    executor.loop_until(lambda: cluster.requests["create"])
-
-    executor.revoke_task(ti=row_of(workload))
-    cluster.down = None
-
-    executor.loop_until(lambda: not executor._parts.writer._open)  # type: ignore[union-attr]
-    assert not cluster.objects
-
-
-def test_a_task_revoked_before_its_heartbeat_is_forgotten(executor: ExecutorOver) -> None:
-    workload = executor.queue()
-
-    executor.revoke_task(ti=row_of(workload))
-
-    assert not executor.loop()
-    assert not executor.has_task(row_of(workload))
-
-
 def test_the_end_leaves_jobs_to_the_next_scheduler(
     executor: ExecutorOver, cluster: FakeBatchTasks, configured: pytest.MonkeyPatch
 ) -> None:
-    workload = written(executor, cluster)
-    cluster.set_status(name_of(workload), phase=Phase.RUNNING)
+    workload = running(executor, cluster)
     executor.end()
     executor.terminate()
     assert not cluster.objects[name_of(workload)].spec.cancel
 
-    cluster._is_closed = False
-    heir = ExecutorOver(cluster, parallelism=10)
+    cluster.reopen()
+    heir = ExecutorOver(cluster, rows=executor.rows, parallelism=10)
     assert list(heir.try_adopt_task_instances([row_of(workload)])) == []
     heir.start()
     heir.loop_until(lambda: workload.ti.key in heir.running)
@@ -423,12 +397,12 @@ def test_the_end_leaves_jobs_to_the_next_scheduler(
 def test_a_task_that_ended_before_it_was_adopted_is_reported(
     executor: ExecutorOver, cluster: FakeBatchTasks, configured: pytest.MonkeyPatch
 ) -> None:
-    workload = written(executor, cluster)
+    workload = running(executor, cluster)
     cluster.set_status(name_of(workload), phase=Phase.FAILED)
     executor.end()
 
-    cluster._is_closed = False
-    heir = ExecutorOver(cluster, parallelism=10)
+    cluster.reopen()
+    heir = ExecutorOver(cluster, rows=executor.rows, parallelism=10)
     heir.start()
     heir.loop_until(lambda: heir._parts.cache.last_complete)  # type: ignore[union-attr]
     heir.try_adopt_task_instances([row_of(workload)])
@@ -466,6 +440,7 @@ def test_adoption_is_no_io_and_waits_for_the_list(
     assert list(executor.try_adopt_task_instances([ti])) == []
 
     assert not cluster.requests
+    assert not executor.rows.requests
     assert not executor.running
 
 

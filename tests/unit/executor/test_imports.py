@@ -17,6 +17,12 @@ PURE = (
     "tasks",
     "config",
     "table",
+    "instance",
+    "gate",
+    "health",
+    "advice",
+    "migrate",
+    "short_forms",
     "writer",
     "cache",
     "links",
@@ -24,6 +30,12 @@ PURE = (
     "logs",
     "milestones",
     "redaction",
+    "rows",
+    "ledger",
+    "inquiries",
+    "adoption",
+    "strays",
+    "tracker",
 )
 
 
@@ -72,6 +84,23 @@ def test_the_reader_of_cloudwatch_brings_nothing_but_boto3() -> None:
 
     assert "boto3" in loaded
     assert not loaded & {"airflow", "kubernetes", "kopf"}
+
+
+def test_the_executor_brings_no_models() -> None:
+    """It is loaded in the API server too, which may not have a database at hand."""
+    script = (
+        "import sys, batchtask_executor.executor;"
+        "print('batchtask_executor.database' in sys.modules)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert run.stdout.strip().endswith("False")
 
 
 def test_the_adapter_brings_no_airflow() -> None:

@@ -67,7 +67,7 @@ def test_a_queue_that_is_not_mapped_gets_the_section() -> None:
     assert made.job("gpu").container == "main"
 
 
-@pytest.mark.parametrize("key", ["jobName", "job_name"])
+@pytest.mark.parametrize("key", ["jobName", "job_name", "JobName"])
 def test_a_job_name_is_dropped_with_a_note(key: str) -> None:
     job = builder().job("default", {key: "mine"})
 
@@ -93,7 +93,7 @@ def test_job_names_in_the_configuration_are_noted_once_each() -> None:
     [
         ({"command": ["ls"]}, "executor_config.command"),
         ({"containerOverrides": {"command": ["ls"]}}, "containerOverrides.command"),
-        ({"container_overrides": {"command": []}}, "containerOverrides.command"),
+        ({"container_overrides": {"command": ["ls"]}}, "containerOverrides.command"),
         (
             {"ecsPropertiesOverride": {"taskProperties": [{"containers": [{"command": ["ls"]}]}]}},
             "ecsPropertiesOverride.taskProperties[0].containers[0].command",
@@ -133,7 +133,7 @@ def test_an_init_container_may_have_its_own_command() -> None:
 
     job = builder().job("default", {"eksPropertiesOverride": {"podProperties": pod}})
 
-    assert job.parameters["eksPropertiesOverride"] == {"podProperties": pod}
+    assert job.parameters["eksPropertiesOverride"] == {"podProperties": pod | {"containers": [{}]}}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from batchtask_executor.tasks import (
     TasksError,
     Unavailable,
 )
+from batchtask_executor.tokens import Queuing
 from fakes.http_server import Reply, ScriptedServer
 
 AIRFLOW = AirflowIdentity(dag_id="etl", task_id="load", run_id="r", try_number=1)
@@ -39,7 +40,7 @@ def body(name: str = "bt-1", version: str = "7", phase: str = "Running") -> dict
 
 
 def draft(job: Any = None) -> BatchTask:
-    identity = Identity("1", "q", AIRFLOW)
+    identity = Identity("1", Queuing("q"), AIRFLOW)
     parameters = job or {"jobQueue": "q", "jobDefinition": "d"}
     return batch_task(identity, Job(parameters), namespace="tasks", instance="prod", priority=0)
 

@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -15,17 +16,20 @@ from batchtask_executor.manifest import (
     batch_task,
     external_id,
     external_id_from,
-    external_id_of,
     label,
     labels,
+    named,
+    queuing_of,
     task_name,
     workload_secret,
 )
+from batchtask_executor.tokens import Queuing
 
 ID = "4d828a62-a417-4936-a7a6-2b3fabacecab"
 RUN = "scheduled__2026-01-01T00:00:00+00:00"
 AIRFLOW = AirflowIdentity(dag_id="etl", task_id="load", run_id=RUN, try_number=1)
-IDENTITY = Identity(ID, "9f6f8d2a", AIRFLOW)
+QUEUED = datetime(2026, 1, 1, 0, 0, 5, tzinfo=UTC)
+IDENTITY = Identity(ID, Queuing("9f6f8d2a", QUEUED), AIRFLOW)
 JOB = Job({"jobQueue": "q", "jobDefinition": "d"}, container="main")
 LABEL = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 
@@ -48,7 +52,10 @@ def test_the_task_is_what_kubernetes_is_sent() -> None:
                 "batchtask.dev/run-id": label(RUN),
                 "batchtask.dev/try-number": "1",
             },
-            "annotations": {"batchtask.dev/queuing": "9f6f8d2a"},
+            "annotations": {
+                "batchtask.dev/queuing": "9f6f8d2a",
+                "batchtask.dev/queued-at": "2026-01-01T00:00:05Z",
+            },
             "finalizers": ["batchtask.dev/job"],
         },
         "spec": {
@@ -114,7 +121,8 @@ def test_a_long_text_keeps_a_readable_beginning() -> None:
 @pytest.mark.parametrize("text", [ID, ID.upper(), ID.replace("-", "")])
 def test_an_external_id_names_its_task_in_one_form(text: str) -> None:
     assert external_id(text) == ID
-    assert external_id_of(task_name(ID)) == ID
+    assert named(task_name(ID)) == (ID, 0)
+    assert named(task_name(ID, 12)) == (ID, 12)
 
 
 @pytest.mark.parametrize("text", [None, "", "arn:aws:ecs:us-east-1:1:task/x", "7"])
@@ -122,9 +130,35 @@ def test_what_is_no_uuid_is_no_external_id(text: str | None) -> None:
     assert external_id(text) is None
 
 
-@pytest.mark.parametrize("name", ["mine", f"{ID}", "bt-mine", f"bt-{ID}-r1"])
+@pytest.mark.parametrize(
+    "name", ["mine", f"{ID}", "bt-mine", f"bt-{ID}-r0", f"bt-{ID}-r01", f"bt-{ID}-x", f"bt-{ID}-"]
+)
 def test_another_name_was_made_from_no_external_id(name: str) -> None:
-    assert external_id_of(name) is None
+    assert named(name) is None
+
+
+@pytest.mark.parametrize("at", [QUEUED, None])
+def test_a_task_says_which_queuing_made_it(at: datetime | None) -> None:
+    queuing = Queuing("q", at)
+
+    assert queuing_of(task_of(replace(IDENTITY, queuing=queuing))) == queuing
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-01-01T00:00:00", ""])
+def test_a_time_that_cannot_be_read_is_none(text: str) -> None:
+    task = task_of()
+    annotations = {**task.metadata.annotations, "batchtask.dev/queued-at": text}
+    metadata = task.metadata.model_copy(update={"annotations": annotations})
+
+    assert queuing_of(task.model_copy(update={"metadata": metadata})) == Queuing("9f6f8d2a")
+
+
+def test_a_restart_is_named_by_its_number() -> None:
+    task = task_of(replace(IDENTITY, restarts=2))
+
+    assert task.metadata.name == f"bt-{ID}-r2"
+    assert task.spec.workload
+    assert task.spec.workload.secret_name == f"bt-{ID}-r2"
 
 
 @pytest.mark.parametrize("queuing", [ID.replace("-", ""), "not a uuid", ""])

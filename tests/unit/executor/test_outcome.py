@@ -14,8 +14,18 @@ from batchtask_api import (
     Metadata,
     Phase,
     Reason,
+    Submission,
 )
-from batchtask_executor.outcome import Failed, Queued, Running, Succeeded, gone, outcome, vanished
+from batchtask_executor.outcome import (
+    Failed,
+    Queued,
+    Running,
+    Stopped,
+    Succeeded,
+    gone,
+    outcome,
+    vanished,
+)
 
 WAITING = {Phase.PENDING, Phase.SUBMITTING, Phase.SUBMITTED, Phase.RUNNABLE, Phase.STARTING}
 
@@ -37,10 +47,63 @@ def test_every_phase_has_its_meaning(phase: Phase) -> None:
         expected = Running
     elif phase is Phase.SUCCEEDED:
         expected = Succeeded
+    elif phase is Phase.CANCELLED:
+        expected = Stopped
     else:
         expected = Failed
 
     assert isinstance(outcome(task(phase=phase)), expected)
+
+
+def a_condition(kind: ConditionType, status: ConditionStatus, reason: Reason) -> Condition:
+    return Condition(
+        type=kind,
+        status=status,
+        reason=reason,
+        message="words",
+        last_transition_time=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_what_was_ended_on_purpose_is_told_from_what_may_do_better(reason: Reason) -> None:
+    ended = a_condition(ConditionType.SUCCEEDED, ConditionStatus.FALSE, reason)
+
+    found = outcome(task(phase=Phase.FAILED, conditions=(ended,)))
+
+    on_purpose = {Reason.INVALID_SPEC, Reason.NOT_ALLOWED, Reason.CANCELLED}
+    assert isinstance(found, Stopped if reason in on_purpose else Failed)
+
+
+def test_a_failure_after_a_cancel_was_asked_for_is_on_purpose() -> None:
+    failed = task(phase=Phase.FAILED)
+    spec = failed.spec.model_copy(update={"cancel": True})
+
+    assert isinstance(outcome(failed.model_copy(update={"spec": spec})), Stopped)
+
+
+@pytest.mark.parametrize("status", list(ConditionStatus))
+@pytest.mark.parametrize("reason", [Reason.TOKEN_EXPIRING, Reason.JOB_RUNNABLE_TOO_LONG])
+def test_a_task_that_waits_says_why_and_whether_it_lacks_a_token(
+    status: ConditionStatus, reason: Reason
+) -> None:
+    blocked = a_condition(ConditionType.BLOCKED, status, reason)
+
+    found = outcome(task(phase=Phase.PENDING, conditions=(blocked,), status_reason="aws"))
+
+    is_blocked = status is ConditionStatus.TRUE
+    assert found == Queued(
+        "words" if is_blocked else "aws",
+        lacks_token=is_blocked and reason is Reason.TOKEN_EXPIRING,
+    )
+
+
+def test_a_task_with_an_intent_may_have_a_job() -> None:
+    intent = Submission(
+        attempt=1, job_name="j", by="c", at=datetime(2026, 1, 1, tzinfo=UTC), queue="q"
+    )
+
+    assert outcome(task(phase=Phase.SUBMITTING, submission=intent)) == Queued(is_submitted=True)
 
 
 def test_a_failure_says_all_that_is_known_each_thing_once() -> None:
@@ -69,7 +132,7 @@ def test_a_failure_says_all_that_is_known_each_thing_once() -> None:
 
 
 def test_an_end_without_a_job_says_so() -> None:
-    assert outcome(task(phase=Phase.CANCELLED)) == Failed(
+    assert outcome(task(phase=Phase.CANCELLED)) == Stopped(
         "BatchTask tasks/bt-1 Cancelled: no AWS Batch job"
     )
 
@@ -79,10 +142,10 @@ def test_a_task_that_went_after_its_end_has_that_end() -> None:
 
 
 def test_a_task_that_went_before_its_end_failed() -> None:
-    assert vanished(task(phase=Phase.RUNNING, job_id="1a2b")) == Failed(
+    assert vanished(task(phase=Phase.RUNNING, job_id="1a2b")) == Stopped(
         "BatchTask tasks/bt-1, whose AWS Batch job is 1a2b, was deleted before its end was seen"
     )
-    assert gone("bt-1") == Failed("BatchTask bt-1 was deleted before its end was seen")
+    assert gone("bt-1") == Stopped("BatchTask bt-1 was deleted before its end was seen")
 
 
 def test_a_failure_links_to_the_job_and_to_what_it_wrote() -> None:

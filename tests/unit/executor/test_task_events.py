@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models import Log
+from airflow.models.taskinstancekey import TaskInstanceKey
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
@@ -63,6 +64,7 @@ def run_through(executor: ExecutorOver, cluster: FakeBatchTasks, *states: dict[s
     workload = executor.queue()
     name = task_name(str(workload.ti.external_executor_id))
     executor.loop_until(lambda: "batchtask created" in events(executor))
+    executor.rows.start(workload.ti)
     come_through(executor, cluster, name, *states)
     return name
 
@@ -131,6 +133,9 @@ def test_a_failure_is_told_once(executor: ExecutorOver, cluster: FakeBatchTasks)
         {"phase": Phase.FAILED, "exit_code": 1, "status_reason": "Essential container exited"},
     )
 
+    executor.loop_until(lambda: not executor.running)
+    executor.loop()
+
     assert events(executor) == ["batchtask created", "batchtask submitted", "batchtask failed"]
     assert "Essential container exited" in str(executor.logged[-1][2])
 
@@ -141,9 +146,17 @@ def test_who_adopts_a_task_does_not_tell_again_what_was_told(
     name = run_through(executor, cluster, {"phase": Phase.SUBMITTED, "job_id": "job-1"})
     (key,) = executor.running
     executor._parts.cache.stop()  # type: ignore[union-attr]
-    heir = ExecutorOver(cluster, parallelism=5000)
+    heir = ExecutorOver(cluster, rows=executor.rows, parallelism=5000)
     heir.start()
-    ti = SimpleNamespace(key=key, external_executor_id=name.removeprefix("bt-"))
+    assert isinstance(key, TaskInstanceKey)
+    dag_id, task_id, run_id, map_index = key.primary
+    ti = SimpleNamespace(
+        dag_id=dag_id,
+        task_id=task_id,
+        run_id=run_id,
+        map_index=map_index,
+        external_executor_id=name.removeprefix("bt-"),
+    )
     heir.try_adopt_task_instances([ti])  # type: ignore[list-item]
     heir.loop_until(lambda: key in heir.running)
 
@@ -160,6 +173,7 @@ def test_the_links_name_the_log_group_of_the_configuration(
     executor = ExecutorOver(cluster, parallelism=5000)
     executor.start()
     run_through(executor, cluster, ran(), {"phase": Phase.FAILED})
+    executor.loop_until(lambda: not executor.running)
 
     texts = {event: str(text) for _, event, text in executor.logged}
     assert "/log-group/ours/" in texts["batchtask started"]

@@ -5,7 +5,7 @@ from typing import Any
 import jwt
 import pytest
 
-from batchtask_executor.tokens import minted, queuing
+from batchtask_executor.tokens import Queuing, minted, queuing
 from fakes.airflow import execute_task
 from fakes.executors import ExecutorOver
 from fakes.tasks import FakeBatchTasks
@@ -56,10 +56,29 @@ def test_neither_the_workload_nor_its_token_is_ever_shown(idle: ExecutorOver) ->
 def test_a_queuing_is_the_id_of_the_schedulers_own_token(idle: ExecutorOver) -> None:
     workload = execute_task(idle)
 
-    assert queuing(workload.token) == claims(workload.token)["jti"]
+    found = claims(workload.token)
+    assert queuing(workload.token) == Queuing(
+        found["jti"], datetime.fromtimestamp(found["iat"], tz=UTC)
+    )
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "e30.e30.e30", "a.WzFd.c", "a.é.c"])
 def test_a_token_without_an_id_gets_a_queuing_of_its_own(token: str) -> None:
-    assert queuing(token)
+    assert queuing(token).id
     assert queuing(token) != queuing(token)
+
+
+@pytest.mark.parametrize(
+    ("at", "queued_at", "is_since"),
+    [
+        (datetime(2026, 1, 1, 12, 0, 5, tzinfo=UTC), None, True),
+        (None, datetime(2026, 1, 1, 12, 0, 5, tzinfo=UTC), True),
+        (datetime(2026, 1, 1, 12, 0, 5, tzinfo=UTC), datetime(2026, 1, 1, 12, 0, 5, 9, UTC), True),
+        (datetime(2026, 1, 1, 12, 0, 6, tzinfo=UTC), datetime(2026, 1, 1, 12, 0, 5, 9, UTC), True),
+        (datetime(2026, 1, 1, 12, 0, 4, tzinfo=UTC), datetime(2026, 1, 1, 12, 0, 5, 9, UTC), False),
+    ],
+)
+def test_a_queuing_before_that_time_is_another(
+    at: datetime | None, queued_at: datetime | None, is_since: bool
+) -> None:
+    assert Queuing("q", at).is_since(queued_at) is is_since

@@ -19,7 +19,7 @@ from batchtask_executor.tasks import (
     TasksError,
     Unavailable,
 )
-from batchtask_executor.tokens import MintedWorkload
+from batchtask_executor.tokens import MintedWorkload, Queuing
 from batchtask_executor.writer import Writer
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
@@ -44,7 +44,7 @@ def an_order(number: int = 1, *, queuing: str = "q", priority: int = 0, bad: Any
         task = batch_task(identity, job, namespace="tasks", instance="airflow", priority=priority)
         return Draft(task, lambda: MintedWorkload(SecretStr(TOP_SECRET), datetime.now(UTC)))
 
-    return Order(Identity(an_id(number), queuing, AIRFLOW), priority, draft)
+    return Order(Identity(an_id(number), Queuing(queuing), AIRFLOW), priority, draft)
 
 
 def an_id(number: int) -> str:
@@ -79,7 +79,7 @@ def test_a_task_is_created_and_then_its_workload(writer: Writer, cluster: FakeBa
 
     writer.submit([an_order()])
 
-    assert reports_of(writer, 1) == [Written(an_id(1))]
+    assert reports_of(writer, 1) == [Written(name_of(1))]
     secret = cluster.secrets[name_of(1)]
     assert secret.content.get_secret_value() == TOP_SECRET
     assert secret.owner.uid == cluster.objects[name_of(1)].metadata.uid
@@ -108,7 +108,7 @@ def test_trouble_is_waited_out(
     writer.submit([an_order()])
 
     until(lambda: name_of(1) in cluster.secrets)
-    assert reports_of(writer, 1)[-1] == Written(an_id(1))
+    assert reports_of(writer, 1)[-1] == Written(name_of(1))
     assert list(cluster.objects) == [name_of(1)]
 
 
@@ -123,7 +123,7 @@ def test_trouble_that_lasts_is_reported_once(
 
     cluster.down = None
 
-    assert reports_of(writer, 2) == [Delayed(an_id(1), str(error)), Written(an_id(1))]
+    assert reports_of(writer, 2) == [Delayed(name_of(1), str(error)), Written(name_of(1))]
 
 
 def test_a_lost_reply_makes_no_second_task(writer: Writer, cluster: FakeBatchTasks) -> None:
@@ -133,7 +133,7 @@ def test_a_lost_reply_makes_no_second_task(writer: Writer, cluster: FakeBatchTas
 
     writer.submit([order])
 
-    assert reports_of(writer, 1) == [Written(an_id(1))]
+    assert reports_of(writer, 1) == [Written(name_of(1))]
     assert list(cluster.objects) == [name_of(1)]
     assert name_of(1) in cluster.secrets
 
@@ -147,10 +147,10 @@ def test_the_name_of_an_earlier_queuing_is_not_taken_for_ones_own(
 
     writer.submit([an_order(queuing="this one")])
 
-    new = external_id_from("this one")
-    assert reports_of(writer, 2) == [Renamed(an_id(1), new), Written(new)]
-    assert list(cluster.objects) == [name_of(1), f"bt-{new}"]
-    assert list(cluster.secrets) == [f"bt-{new}"]
+    new = f"bt-{external_id_from('this one')}"
+    assert reports_of(writer, 2) == [Renamed(name_of(1), new), Written(new)]
+    assert list(cluster.objects) == [name_of(1), new]
+    assert list(cluster.secrets) == [new]
 
 
 def test_a_name_that_can_only_be_ours_and_is_not_is_rejected(
@@ -182,10 +182,10 @@ def test_a_bad_order_fails_alone(
 
     writer.submit([an_order(1, bad=error), an_order(2)])
 
-    first, second = sorted(reports_of(writer, 2), key=lambda report: report.external_id)
+    first, second = sorted(reports_of(writer, 2), key=lambda report: report.name)
     assert isinstance(first, Rejected)
     assert words in first.message
-    assert second == Written(an_id(2))
+    assert second == Written(name_of(2))
     assert list(cluster.objects) == [name_of(2)]
 
 
@@ -197,7 +197,7 @@ def test_what_the_api_server_never_takes_is_rejected_with_its_words(
 
     writer.submit([an_order()])
 
-    assert reports_of(writer, 1) == [Rejected(an_id(1), "spec.job.jobQueue: Required value")]
+    assert reports_of(writer, 1) == [Rejected(name_of(1), "spec.job.jobQueue: Required value")]
 
 
 def test_a_task_whose_workload_is_refused_is_cancelled(
@@ -208,16 +208,16 @@ def test_a_task_whose_workload_is_refused_is_cancelled(
 
     writer.submit([an_order()])
 
-    assert reports_of(writer, 1) == [Rejected(an_id(1), "too large")]
+    assert reports_of(writer, 1) == [Rejected(name_of(1), "too large")]
     until(lambda: cluster.objects[name_of(1)].spec.cancel)
 
 
 def test_a_cancelled_order_is_never_written(writer: Writer, cluster: FakeBatchTasks) -> None:
     writer.submit([an_order(1), an_order(2)])
-    writer.cancel(an_id(1))
+    writer.cancel(name_of(1))
     writer.start()
 
-    assert reports_of(writer, 1) == [Written(an_id(2))]
+    assert reports_of(writer, 1) == [Written(name_of(2))]
     assert list(cluster.objects) == [name_of(2)]
     assert cluster.requests["cancel"] == 0
 
@@ -230,7 +230,7 @@ def test_an_order_cancelled_while_it_is_created_is_cancelled_there(
     writer.submit([an_order()])
     until(lambda: cluster.requests["create"])
 
-    writer.cancel(an_id(1))
+    writer.cancel(name_of(1))
 
     until(lambda: name_of(1) in cluster.objects and cluster.objects[name_of(1)].spec.cancel)
     assert not cluster.secrets
@@ -248,7 +248,7 @@ def test_an_order_cancelled_under_its_old_name_is_cancelled_under_the_new_one(
     writer.submit([an_order(queuing="this one")])
     until(lambda: cluster.requests["put_workload"] > 1)
 
-    writer.cancel(an_id(1))
+    writer.cancel(name_of(1))
 
     until(lambda: cluster.objects[new].spec.cancel)
     assert not cluster.objects[name_of(1)].spec.cancel
@@ -263,7 +263,7 @@ def test_a_cancel_is_tried_until_it_is_taken(
     cluster.fail_next["cancel"] = [error, error]
     writer.start()
 
-    writer.cancel(an_id(1))
+    writer.cancel(name_of(1))
 
     until(lambda: cluster.objects[name_of(1)].spec.cancel)
 

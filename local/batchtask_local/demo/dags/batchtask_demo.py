@@ -4,15 +4,6 @@ import datetime
 
 from airflow.sdk import dag, get_current_context, task
 
-TWO_CPUS = {
-    "containerOverrides": {
-        "resourceRequirements": [
-            {"type": "VCPU", "value": "2"},
-            {"type": "MEMORY", "value": "4096"},
-        ]
-    }
-}
-
 
 @dag(schedule=None, catchup=False, tags=["batchtask"])
 def batchtask_demo() -> None:
@@ -22,7 +13,7 @@ def batchtask_demo() -> None:
     def numbers() -> list[int]:
         return [3, 5, 7]
 
-    @task(executor_config=TWO_CPUS)
+    @task(executor_config={"cpu": 2, "memory": "4Gi"})
     def square(number: int) -> int:
         return number * number
 

@@ -135,11 +135,15 @@ def test_a_pods_resources_can_be_overridden_one_by_one() -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
-    (EKS, {"containerOverrides": {"command": ["x"]}}, "containerOverrides is not applicable"),
+    (
+        EKS,
+        {"containerOverrides": {"command": ["x"]}},
+        "Container overrides or node overrides should not be set for Batch on EKS jobs.",
+    ),
     (
         SINGLE,
         {"eksPropertiesOverride": {"podProperties": {"containers": [{}]}}},
-        "eksPropertiesOverride is not applicable",
+        "eksPropertiesOverride should not be set for containerProperties jobs.",
     ),
     (
         ECS,

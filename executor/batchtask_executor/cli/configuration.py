@@ -1,0 +1,39 @@
+"""Airflow's configuration as the commands read it."""
+
+import sys
+from collections.abc import Iterable
+
+from airflow.configuration import conf
+
+from batchtask_executor.config import SECTION, Settings, SettingsError
+
+
+def option(section: str, name: str) -> str | None:
+    """An option's value as it holds now, environment and defaults included."""
+    value: str | None = conf.get(section, name, fallback=None)
+    return value
+
+
+def section(name: str, known: Iterable[str]) -> dict[str, str]:
+    """A section's options as they hold now; Airflow lists none where only the environment has it.
+
+    Args:
+        name: of the section.
+        known: options to look for beside those that Airflow lists.
+    """
+    listed = conf.getsection(name) or {}
+    found = {each: option(name, each) for each in (*known, *listed)}
+    return {each: value for each, value in found.items() if value}
+
+
+def settings_or_exit() -> Settings:
+    """The executor's settings; end the command where they can't be used."""
+    try:
+        return Settings.read(lambda name: option(SECTION, name))
+    except SettingsError as error:
+        sys.exit(str(error))
+
+
+def say(line: str) -> None:
+    """Print a line."""
+    sys.stdout.write(f"{line}\n")

@@ -1,0 +1,114 @@
+"""Airflow's task instances in its database, read over a session of one's own."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+from airflow.executors.workloads import ExecuteTask
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.session import create_session
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, joinedload
+
+from batchtask_executor.manifest import external_id
+from batchtask_executor.rows import Place, Row, Rows, RowsUnavailable
+
+_CHUNK: Final = 500
+"""Rows a SELECT: four parameters each, and the least that a database takes is 2,000 or so."""
+
+_PLACE: Final = (
+    TaskInstance.dag_id,
+    TaskInstance.task_id,
+    TaskInstance.run_id,
+    TaskInstance.map_index,
+)
+_COLUMNS: Final = (
+    TaskInstance.id,
+    *_PLACE,
+    TaskInstance.try_number,
+    TaskInstance.state,
+    TaskInstance.external_executor_id,
+    TaskInstance.queued_by_job_id,
+    TaskInstance.queued_dttm,
+    TaskInstance.last_heartbeat_at,
+    TaskInstance.pid,
+)
+
+Sessions = Callable[[], AbstractContextManager[Session]]
+
+
+class DatabaseRows:
+    """The rows, read and never locked: the scheduler's transactions are not waited for."""
+
+    def __init__(self, generator: Callable[[], Any], sessions: Sessions | None = None) -> None:
+        """Read over such sessions, Airflow's own by default; `generator` gives its JWTGenerator."""
+        self._generator = generator
+        self._sessions = sessions or partial(create_session, scoped=False)
+
+    def find(self, places: Collection[Place]) -> Mapping[Place, Row]:
+        """Read these rows; see the port."""
+        found: dict[Place, Row] = {}
+        for chunk in _chunks(places):
+            with self._reading() as session:
+                chosen = select(*_COLUMNS).where(tuple_(*_PLACE).in_(chunk))
+                for each in session.execute(chosen):
+                    row = _row(each)
+                    found[each.dag_id, each.task_id, each.run_id, each.map_index] = row
+        return found
+
+    def workload(self, place: Place, external_id: str | None) -> ExecuteTask | None:
+        """Make it anew, with a token of the scheduler's kind; see the port."""
+        with self._reading() as session:
+            chosen = (
+                select(TaskInstance)
+                .where(tuple_(*_PLACE).in_([place]))
+                .options(joinedload(TaskInstance.dag_model), joinedload(TaskInstance.dag_run))
+            )
+            ti = session.scalars(chosen).unique().one_or_none()
+            if ti is None or ti.state != TaskInstanceState.QUEUED:
+                return None
+            if _usual(ti.external_executor_id) != external_id:
+                return None
+            return ExecuteTask.make(ti, generator=self._generator())
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        try:
+            with self._sessions() as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise RowsUnavailable(f"can't read Airflow's task instances: {error}") from error
+
+
+def _chunks(places: Collection[Place]) -> Iterator[Sequence[Place]]:
+    left = iter(sorted(places))
+    while chunk := list(islice(left, _CHUNK)):
+        yield chunk
+
+
+def _row(each: Any) -> Row:
+    return Row(
+        ti_id=str(each.id),
+        key=TaskInstanceKey(
+            each.dag_id, each.task_id, each.run_id, each.try_number, each.map_index
+        ),
+        try_number=each.try_number,
+        state=each.state,
+        external_id=_usual(each.external_executor_id),
+        queued_by=each.queued_by_job_id,
+        queued_at=each.queued_dttm,
+        heartbeat_at=each.last_heartbeat_at,
+        pid=each.pid,
+    )
+
+
+def _usual(given: str | None) -> str | None:
+    return external_id(given) or given
+
+
+_: type[Rows] = DatabaseRows

@@ -1,0 +1,77 @@
+"""Tasks of this instance that no scheduler here follows: whose end nobody would ask for."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from batchtask_api import BatchTask
+from batchtask_executor import ledger
+from batchtask_executor.cache import TaskCache
+from batchtask_executor.inquiries import Look
+from batchtask_executor.ledger import HANDOVER, Known, Terms
+from batchtask_executor.manifest import named
+from batchtask_executor.outcome import outcome
+from batchtask_executor.rows import Place, Row
+from batchtask_executor.table import TaskTable
+
+LOOK_EVERY: Final = timedelta(seconds=60)
+
+
+class Strays:
+    """Finds them: most are another scheduler's, and one that died may have left some.
+
+    What another scheduler follows is left alone, unless its row is gone, finished or queued anew
+    for longer than an id takes to get to Airflow.
+    """
+
+    def __init__(self, cache: TaskCache, terms: Terms) -> None:
+        self._cache = cache
+        self._terms = terms
+        self._look_at: datetime | None = None
+        self._unwanted_since: dict[str, datetime] = {}
+
+    def looks(self, table: TaskTable, now: datetime) -> Iterator[Look]:
+        """Ask about the rows of all, now and then."""
+        if self._look_at is not None and now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY
+        live = {task.metadata.name: task for task in self._cache.known() if _is_stray(task, table)}
+        self._unwanted_since = {
+            name: since for name, since in self._unwanted_since.items() if name in live
+        }
+        for name, task in live.items():
+            yield Look(name, _place(task))
+
+    def is_to_end(self, name: str, row: Row | None, now: datetime) -> bool:
+        """Whether one is to be cancelled, by its row."""
+        task, found = self._cache.get(name), named(name)
+        if task is None or task.spec.airflow is None or found is None:
+            return False
+        since = self._unwanted_since.get(name)
+        known = Known(
+            frozenset({found[0]}),
+            found[0],
+            task.spec.airflow.try_number,
+            seen=outcome(task),
+            unwanted_since=since,
+        )
+        decided = ledger.verdict(row, known, self._terms, now)
+        if not isinstance(decided, ledger.Hold | ledger.Cancel):
+            self._unwanted_since.pop(name, None)
+            return False
+        self._unwanted_since.setdefault(name, now)
+        is_sure = since is not None and now - since >= HANDOVER
+        return is_sure and isinstance(decided, ledger.Cancel)
+
+
+def _is_stray(task: BatchTask, table: TaskTable) -> bool:
+    found = named(task.metadata.name)
+    if found is None or task.spec.airflow is None or found[0] in table:
+        return False
+    return not (task.status.phase.is_finished or task.spec.cancel or task.is_deleting)
+
+
+def _place(task: BatchTask) -> Place:
+    airflow = task.spec.airflow
+    assert airflow is not None  # noqa: S101 - for the type checker
+    return airflow.dag_id, airflow.task_id, airflow.run_id, airflow.map_index

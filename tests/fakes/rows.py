@@ -1,0 +1,110 @@
+"""A stateful stand-in for Airflow's task instances, with what its scheduler does to them."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from batchtask_executor.drafts import TaskWorkload
+from batchtask_executor.manifest import external_id
+from batchtask_executor.rows import Place, Row, Rows, RowsUnavailable
+
+_WAITS = ("scheduled", "queued", "running", "restarting")
+
+
+@dataclass
+class FakeRows:
+    """Task instances by their place. `down` makes every request fail with that error."""
+
+    down: RowsUnavailable | None = None
+    rows: dict[Place, Row] = field(default_factory=dict)
+    requests: Counter[str] = field(default_factory=Counter)
+    remake: Callable[[Any], TaskWorkload] | None = None
+    """Makes a workload like the given one, with a token of its own."""
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+        self._workloads: dict[Place, Any] = {}
+
+    # -- the port ---------------------------------------------------------------------------------
+
+    def find(self, places: Collection[Place]) -> Mapping[Place, Row]:
+        self._arrive("find")
+        with self._lock:
+            return {place: self.rows[place] for place in places if place in self.rows}
+
+    def workload(self, place: Place, external_id: str | None) -> TaskWorkload | None:
+        self._arrive("workload")
+        with self._lock:
+            row = self.rows.get(place)
+            if row is None or row.state != "queued" or row.external_id != external_id:
+                return None
+            assert self.remake
+            return self.remake(self._workloads[place])
+
+    # -- what Airflow does ------------------------------------------------------------------------
+
+    def queue(self, workload: Any, queued_by: Any, now: datetime | None = None) -> None:
+        """Queue it, as its workload says."""
+        ti = workload.ti
+        place = ti.key.primary
+        given = ti.external_executor_id
+        with self._lock:
+            before = self.rows.get(place)
+            self._workloads[place] = workload
+            self.rows[place] = Row(
+                ti_id=str(ti.id),
+                key=ti.key,
+                try_number=ti.try_number,
+                state="queued",
+                external_id=external_id(given) or given,
+                queued_by=queued_by,
+                queued_at=now or datetime.now(UTC),
+                pid=before.pid if before else None,
+                heartbeat_at=before.heartbeat_at if before else None,
+            )
+
+    def start(self, ti: Any) -> None:
+        """Do as the execution API when the job's process starts the task."""
+        self.change(ti, state="running", pid=7, heartbeat_at=datetime.now(UTC))
+
+    def change(self, ti: Any, **changes: Any) -> None:
+        """Change a row."""
+        with self._lock:
+            self.rows[ti.key.primary] = replace(self.rows[ti.key.primary], **changes)
+
+    def remove(self, ti: Any) -> None:
+        """Remove a row, as its run's deletion does."""
+        with self._lock:
+            del self.rows[ti.key.primary]
+
+    def of(self, ti: Any) -> Row:
+        """The row as it is."""
+        return self.rows[ti.key.primary]
+
+    def take(self, key: Any, state: str | None, info: Any, job_id: Any) -> None:
+        """Do as the scheduler with an executor's event."""
+        with self._lock:
+            row = self.rows.get(key.primary)
+            if row is None:
+                return
+            if state in ("running", "queued"):
+                changed = replace(row, external_id=info)
+            elif row.state not in _WAITS or row.key != key or row.queued_by != job_id:
+                return
+            elif row.state == "restarting" and state == "success":
+                changed = replace(row, state=None)
+            else:
+                changed = replace(row, state="failed")
+            self.rows[key.primary] = changed
+
+    def _arrive(self, operation: str) -> None:
+        with self._lock:
+            self.requests[operation] += 1
+        if self.down:
+            raise self.down
+
+
+_: type[Rows] = FakeRows
