@@ -20,6 +20,9 @@ RELEASE = "batchtask"
 CRD = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/batchtasks.batchtask.dev"
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/batchtask-controller"
 CHECK = f"/api/v1/namespaces/{NAMESPACE}/pods/{RELEASE}-check"
+CLAIMS = (
+    f"/api/v1/namespaces/{names.DEFAULT_NAMESPACE}/configmaps?labelSelector={names.LABEL_INSTANCE}"
+)
 HOOK = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs/{RELEASE}-release"
 
 Body = dict[str, Any]
@@ -138,6 +141,7 @@ class Cluster:
         for path in (LEASE, CHECK, HOOK):
             if self.there_is(path):
                 self.server.request("DELETE", path)
+        self.server.request("DELETE", CLAIMS)
         self.kubelet.forget_logs()
 
     def _has_no_task(self) -> bool:

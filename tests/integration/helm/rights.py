@@ -34,8 +34,15 @@ def used(audited: Iterable[Mapping[str, Any]], account: rbac.Account) -> set[tup
     return {
         (_right(entry, everywhere), entry["responseStatus"]["code"])
         for entry in audited
-        if entry["user"]["username"] == user and "objectRef" in entry
+        if entry["user"]["username"] == user and _is_granted_by_us(entry)
     }
+
+
+def _is_granted_by_us(entry: Mapping[str, Any]) -> bool:
+    """Kubernetes itself lets everybody ask for paths, and what they may do."""
+    return entry.get("objectRef", {}).get("apiGroup") != "authorization.k8s.io" and (
+        "objectRef" in entry
+    )
 
 
 def _right(entry: Mapping[str, Any], everywhere: set[str]) -> Right:

@@ -11,7 +11,10 @@ import pytest
 
 from batchtask_api import AirflowIdentity, names, rbac
 from batchtask_executor.config import Settings
+from batchtask_executor.instance import Claim
 from batchtask_executor.kube import KubeBatchTasks
+from batchtask_executor.kube_api import KubeApi
+from batchtask_executor.kube_claims import KubeClaims
 from batchtask_local.batch import LocalBatchHandle
 from fakes.airflow import HOME  # noqa: F401 - before anything of Airflow's
 from fakes.executors import ConfiguredExecutor, options
@@ -43,15 +46,17 @@ def executor(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Conf
         found.wait_for_the_end()
 
 
+def settings_of(cluster: Cluster, account: rbac.Account) -> Settings:
+    return Settings(
+        namespace=cluster.tasks.namespace,
+        in_cluster=False,
+        config_file=str(cluster.kubeconfig(account)),
+    )
+
+
 def port(cluster: Cluster, account: rbac.Account) -> KubeBatchTasks:
     """The executor's port, as this account uses it."""
-    return KubeBatchTasks(
-        Settings(
-            namespace=cluster.tasks.namespace,
-            in_cluster=False,
-            config_file=str(cluster.kubeconfig(account)),
-        )
-    )
+    return KubeBatchTasks(settings_of(cluster, account))
 
 
 def named(workload: Any) -> str:
@@ -75,6 +80,7 @@ def test_a_task_goes_the_whole_way_and_every_right_is_used(
         known = {"id": runs.ti.id, "external_executor_id": runs.ti.external_executor_id}
         restarted.queue(token=runs.token, **known)
         restarted.loop_until(lambda: secret_version(cluster, runs) != written)
+    takes_the_claim_over(settings_of(cluster, rbac.AIRFLOW_SCHEDULER))
     reads_what_the_log_shows(cluster, runs)
     cancels_and_deletes(world, port(cluster, rbac.AIRFLOW_SCHEDULER))
     shows_the_last_words(world)
@@ -94,6 +100,13 @@ def test_a_task_goes_the_whole_way_and_every_right_is_used(
 def secret_version(cluster: Cluster, workload: Any) -> str:
     path = f"/api/v1/namespaces/{cluster.tasks.namespace}/secrets/{named(workload)}"
     return str(cluster.server.request("GET", path)["metadata"]["resourceVersion"])
+
+
+def takes_the_claim_over(settings: Settings) -> None:
+    """What `airflow batchtask claim` asks for, after a new database."""
+    claims = KubeClaims(settings, KubeApi(settings))
+    claims.take_over(Claim("another", "here", "2026-01-01T00:00:00Z"))
+    assert claims.read() == Claim("another", "here", "2026-01-01T00:00:00Z")
 
 
 def reads_what_the_log_shows(cluster: Cluster, workload: Any) -> None:

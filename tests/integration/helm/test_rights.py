@@ -19,7 +19,10 @@ from batchtask_controller.cluster_estate import ClusterEstate
 from batchtask_controller.release import Held
 from batchtask_controller.tasks import Conflict, Refused
 from batchtask_executor.config import Settings
+from batchtask_executor.instance import Claim
 from batchtask_executor.kube import KubeBatchTasks
+from batchtask_executor.kube_api import KubeApi
+from batchtask_executor.kube_claims import KubeClaims
 from batchtask_executor.manifest import workload_secret
 from batchtask_executor.tasks import AlreadyExists, Forbidden
 from batchtask_local.apiserver import ApiServer
@@ -98,9 +101,12 @@ class Account:
 
     def executors(self) -> KubeBatchTasks:
         """Give the executor's port."""
-        return KubeBatchTasks(
-            Settings(namespace=TASKS, in_cluster=False, config_file=str(self.kubeconfig))
-        )
+        return KubeBatchTasks(settings_of(self.kubeconfig))
+
+    def claims(self) -> KubeClaims:
+        """Give the executor's port to its claim."""
+        settings = settings_of(self.kubeconfig)
+        return KubeClaims(settings, KubeApi(settings))
 
     def new_task(self) -> BatchTask:
         """Create a task as the administrator; it names a Secret that isn't there."""
@@ -116,6 +122,10 @@ class Controllers:
         self.tasks = ClusterTasks(api, [TASKS])
         self.lease = ClusterLease(api, NAMESPACE, f"lease-{next(SERIAL)}")
         self.estate = ClusterEstate(api)
+
+
+def settings_of(kubeconfig: Path) -> Settings:
+    return Settings(namespace=TASKS, in_cluster=False, config_file=str(kubeconfig))
 
 
 def login(server: ApiServer) -> Connection:
@@ -196,13 +206,7 @@ def watches(account: Account) -> None:
 
 def puts_a_workload(account: Account, times: int) -> None:
     task = account.new_task()
-    administrators = KubeBatchTasks(
-        Settings(
-            namespace=TASKS,
-            in_cluster=False,
-            config_file=str(account.cluster.server.kubeconfig),
-        )
-    )
+    administrators = KubeBatchTasks(settings_of(account.cluster.server.kubeconfig))
     secret = workload_secret(
         task, SecretStr('{"token": "x"}'), datetime.now(UTC) + timedelta(days=1)
     )
@@ -217,6 +221,7 @@ def follows(account: Account) -> None:
     tasks.close()
 
 
+CLAIM = Claim("an id", "here", "2026-01-01T00:00:00Z")
 IDENTITY = AirflowIdentity(dag_id="d", task_id="t", run_id="r", map_index=-1, try_number=1)
 CONTROLLER, EXECUTOR = "batchtask-controller", "batchtask-executor"
 REQUESTS: dict[tuple[str, str, str], Callable[[Account], object]] = {
@@ -260,6 +265,9 @@ REQUESTS: dict[tuple[str, str, str], Callable[[Account], object]] = {
     ),
     (EXECUTOR, "secrets", "create"): lambda account: puts_a_workload(account, 1),
     (EXECUTOR, "secrets", "patch"): lambda account: puts_a_workload(account, 2),
+    (EXECUTOR, "configmaps", "get"): lambda account: account.claims().read(),
+    (EXECUTOR, "configmaps", "create"): lambda account: account.claims().create(CLAIM),
+    (EXECUTOR, "configmaps", "patch"): lambda account: account.claims().take_over(CLAIM),
     ("batchtask-reader", "batchtasks", "list"): lambda account: account.executors().find(IDENTITY),
     (rbac.RELEASE, "batchtasks", "list"): lambda account: account.controllers(
         lambda ports: ports.estate.held()
