@@ -63,6 +63,10 @@ unit: setup ## Run the unit and contract tests
 apiserver: setup ## Have kube-apiserver, its companions, kubectl and helm at hand: built once, then cached
 	$(RUN) -m batchtask_local.apiserver prepare --with helm --with kube-scheduler
 
+.PHONY: footprint
+footprint: setup apiserver ## Measure a controller's CPU and memory, at rest and with 5,000 live tasks
+	cd tests && ../$(RUN) -m integration.helm.footprint
+
 .PHONY: chaos
 chaos: setup apiserver ## Kill controllers by seed, then audit (SEED=7 repeats one; else 20 seeds, every point, the mutants)
 	cd tests && ../$(RUN) -m chaos $(if $(SEED),--first $(SEED) --seeds 1,--mutants --points --seeds 20)

@@ -116,6 +116,15 @@ def test_the_plain_manifests_are_the_charts() -> None:
     assert in_order(found) == in_order(meant)
 
 
+def test_kubectl_meets_no_object_before_its_namespace() -> None:
+    there = {"default"}
+    for file in sorted((ROOT / "manifests").glob("*.yaml")):
+        for body in yaml.safe_load_all(file.read_text("utf-8")):
+            assert body["metadata"].get("namespace", "default") in there, file.name
+            if body["kind"] == "Namespace":
+                there.add(body["metadata"]["name"])
+
+
 def test_the_crd_is_the_apis() -> None:
     crd = render().one("CustomResourceDefinition")
 
