@@ -145,7 +145,7 @@ class NetworkPolicy(Closed):
     ingress_from: list[Piece] = Field(
         [], description="Who may ask /metrics and the probes; everybody where empty."
     )
-    api_server_ports: list[int] = Field(
+    egress_ports: list[int] = Field(
         [443, 6443], description="Ports of the API server and of AWS, anywhere."
     )
     extra_egress: list[Piece] = Field([], description="More egress rules, such as a proxy's.")
@@ -218,7 +218,7 @@ class Values(Closed):
     rbac: Rbac = Field(Rbac(), description="Rights.")
     release: Release = Field(Release(), description="The hook before an uninstall.")
     resources: Piece = Field(
-        {"requests": {"cpu": "100m", "memory": "192Mi"}, "limits": {"memory": "1Gi"}},
+        {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
         description="The controller's resources; what it was measured to use stands below.",
     )
     probes: Probes = Field(Probes(), description="The kubelet's probes.")

@@ -1,6 +1,8 @@
 """An uninstall leaves what it is to leave, and never hangs."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,27 @@ def test_without_keep_and_without_a_controller_the_finalizers_are_dropped(
     asked = used(cluster.audited(), hook)
     assert {right for right, _ in asked} == granted(hook)
     assert 403 not in {code for _, code in asked}
+
+
+def test_by_hand_every_task_goes_and_the_crd_stays(
+    cluster: Cluster, batch: LocalBatchHandle, tmp_path: Path
+) -> None:
+    world = world_of(cluster, batch)
+    cluster.install(values_for(batch, replicas=0))
+    world.create(*(a_task(f"held-{number}") for number in range(3)))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "batchtask_controller", "release", "--all", "--wait-seconds", "0"],
+        env={"HOME": str(tmp_path), "KUBECONFIG": str(cluster.server.kubeconfig)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr
+    assert world.all() == {}
+    assert cluster.there_is(CRD)
 
 
 def test_a_broken_hook_fails_the_uninstall_and_takes_nothing_away(
