@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(DEFAULT_NAMESPACE,),
         min_length=1,
-        description="The namespaces whose BatchTasks are served, with commas between.",
+        description="The namespaces whose BatchTasks are served; in text with commas between.",
     )
     aws_region: str | None = Field(
         default_factory=lambda: os.environ.get("AWS_REGION"),

@@ -106,7 +106,7 @@ class ServiceAccount(Closed):
 
 
 class Rbac(Closed):
-    create: bool = Field(True, description="Make all roles and bindings.")
+    create: bool = Field(True, description="Make all roles and bindings, those of the hooks too.")
 
 
 class Release(Closed):

@@ -98,6 +98,13 @@ def test_other_accounts_and_namespaces_get_the_same_rights() -> None:
     assert in_order(rights(rendered)) == in_order(meant)
 
 
+def test_without_rbac_no_role_is_made_and_no_binding() -> None:
+    rendered = render(MATRIX["everything-off"] | {"crds": {"keep": False}})
+
+    assert not {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"} & rendered.kinds()
+    assert {"Job", "Pod", "ServiceAccount"} <= rendered.kinds()
+
+
 def test_the_plain_manifests_are_the_charts() -> None:
     rendered = render()
     plain = [
