@@ -15,6 +15,9 @@ API ?=
 CONTEXT ?=
 KEEP ?=
 SEED ?=
+FIGURE ?=
+BENCH_ARGS ?=
+DAGS ?=
 PYTEST_ARGS ?=
 
 .PHONY: help
@@ -59,6 +62,11 @@ test: setup apiserver ## Run all tests but the chaos suite
 unit: setup ## Run the unit and contract tests
 	$(BIN)/pytest tests/unit tests/contract $(PYTEST_ARGS)
 
+.PHONY: compat
+compat: ## Run the executor's tests on the oldest Airflow served, in a .venv of its own
+	@$(MAKE) --no-print-directory setup apiserver REQUIREMENTS=requirements/dev-airflow-3.2.2.txt VENV=.venv-322
+	.venv-322/bin/pytest tests/unit/executor tests/contract/executor tests/integration/executor $(PYTEST_ARGS)
+
 .PHONY: apiserver
 apiserver: setup ## Have kube-apiserver, its companions, kubectl and helm at hand: built once, then cached
 	$(RUN) -m batchtask_local.apiserver prepare --with helm --with kube-scheduler
@@ -74,6 +82,16 @@ chaos: setup apiserver ## Kill controllers by seed, then audit (SEED=7 repeats o
 .PHONY: chaos-subset
 chaos-subset: setup apiserver ## The part of the chaos suite that CI runs: every point by death, the mutants, 2 seeds
 	$(BIN)/pytest tests/chaos $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: ## Measure beside other executors (FIGURE=heartbeat|calls|controller, BENCH_ARGS="--tasks 10000")
+	@$(MAKE) --no-print-directory setup apiserver REQUIREMENTS=requirements/bench.txt VENV=.venv-bench
+	@for figure in $(or $(FIGURE),heartbeat calls controller); do \
+		PYTHONPATH=tests .venv-bench/bin/python -m bench $$figure $(BENCH_ARGS); done
+
+.PHONY: matrix
+matrix: setup apiserver ## Run Airflow's example DAGs on both executors, and compare (DAGS="example_xcom": only these)
+	cd tests && ../$(RUN) -m matrix $(DAGS)
 
 .PHONY: demo
 demo: setup ## Run an Airflow DAG through it all (API=envtest|emulator|kubeconfig, KEEP=1 stays up)
@@ -96,8 +114,9 @@ LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --
 lock: $(filter .uv/bin/uv,$(UV)) ## Pin the requirements anew (UPGRADE=1 takes newer versions)
 	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) --all-extras --group dev -o requirements/dev.txt
 	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) --all-extras --group dev -c requirements/airflow-3.2.2.in -o requirements/dev-airflow-3.2.2.txt
+	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) --all-extras --group dev --group bench -o requirements/bench.txt
 	$(UV) $(LOCK) $(if $(UPGRADE),--upgrade) --extra controller -o requirements/controller.txt
 
 .PHONY: clean
 clean: ## Remove what the targets made in this folder
-	rm -rf $(VENV) .uv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .venv-322 .venv-bench .uv .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist

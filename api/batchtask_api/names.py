@@ -23,9 +23,14 @@ LABEL_RUN_ID: Final = f"{GROUP}/run-id"
 LABEL_MAP_INDEX: Final = f"{GROUP}/map-index"
 """Of mapped tasks only: no label's value can be -1."""
 LABEL_TRY_NUMBER: Final = f"{GROUP}/try-number"
+LABEL_WORKLOAD: Final = f"{GROUP}/workload"
+"""What Airflow wants run, where that is no task instance: callback or connection-test."""
 
 ANNOTATION_QUEUING: Final = f"{GROUP}/queuing"
-"""The `jti` of the scheduler's token: which queuing of the task instance made this task."""
+"""The `jti` of the scheduler's token: which queuing of the task instance made this task.
+
+What is no task instance is queued once, so there it is the workload's own id.
+"""
 ANNOTATION_QUEUED_AT: Final = f"{GROUP}/queued-at"
 """When that was, by the scheduler's clock, as RFC 3339 in UTC."""
 

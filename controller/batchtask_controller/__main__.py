@@ -13,6 +13,7 @@ from batchtask_controller.aws import AwsBatch
 from batchtask_controller.clock import SystemClock
 from batchtask_controller.commands import COMMANDS
 from batchtask_controller.config import Settings
+from batchtask_controller.places import Account
 from batchtask_controller.serve import serve
 from batchtask_controller.timings import Timings
 
@@ -32,8 +33,9 @@ def main() -> int:
         settings = CliApp.run(Settings)
     except pydantic.ValidationError as error:
         for wrong in error.errors(include_url=False):
-            option = "_".join(str(part) for part in wrong["loc"]).upper()
-            print(f"BATCHTASK_{option}: {wrong['msg']}", file=sys.stderr)  # noqa: T201
+            option, *path = map(str, wrong["loc"])
+            said = ": ".join([f"BATCHTASK_{option.upper()}", *path, wrong["msg"]])
+            print(said, file=sys.stderr)  # noqa: T201
         return 2
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the logs are not set up yet
@@ -41,18 +43,26 @@ def main() -> int:
     logs.configure(settings.log_format, settings.log_level)
     timings = Timings()
     try:
-        batch = AwsBatch(
-            settings.aws_region,
-            settings.aws_endpoint_url,
-            timings.call_timeout,
-            settings.log_group,
-        )
-        with contextlib.closing(batch):
-            asyncio.run(serve(settings, batch, SystemClock(), timings))
+        with contextlib.ExitStack() as stack:
+            batches = {
+                account: stack.enter_context(contextlib.closing(_batch(account, settings, timings)))
+                for account in {settings.home, *settings.account_of.values()}
+            }
+            asyncio.run(serve(settings, batches, SystemClock(), timings))
     except (ValueError, OSError) as error:
         log.critical("%s", error)
         return 2
     return 0
+
+
+def _batch(account: Account, settings: Settings, timings: Timings) -> AwsBatch:
+    return AwsBatch(
+        account.region,
+        account.endpoint_url,
+        timings.call_timeout,
+        settings.log_group,
+        account.role_arn,
+    )
 
 
 if __name__ == "__main__":

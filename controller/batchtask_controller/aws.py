@@ -24,6 +24,7 @@ from botocore.parsers import ResponseParserError
 
 from batchtask_api import Reason
 from batchtask_controller.aws_job import job, reference
+from batchtask_controller.aws_role import assumed
 from batchtask_controller.batch import (
     BatchError,
     Denied,
@@ -167,14 +168,18 @@ class AwsBatch:
         endpoint_url: str | None,
         call_timeout_seconds: float,
         log_group: str = "/aws/batch/job",
+        role_arn: str | None = None,
     ) -> None:
+        """Ask with the credentials that boto3 finds, or with those of a role, taken on by them."""
         self._region = region
+        self._role_arn = role_arn
         self._log_group = log_group
         try:
             self._session = boto3.Session(region_name=region)
         except aws.BotoCoreError as error:
             raise ValueError(f"AWS's settings can't be used: {error}") from None
-        if self._session.region_name is None:
+        self._region_name = self._session.region_name
+        if self._region_name is None:
             raise ValueError(
                 "no AWS region is known: set BATCHTASK_AWS_REGION (or --aws-region) to the region "
                 "of your job queues"
@@ -195,6 +200,7 @@ class AwsBatch:
         self._client: BatchClient | None = None
         self._logs_client: CloudWatchLogsClient | None = None
         with contextlib.suppress(*_NO_CREDENTIALS):  # each call will say so
+            self._session = self._in_role(self._session)
             self._client = self._new_client()
 
     def close(self) -> None:
@@ -203,6 +209,11 @@ class AwsBatch:
         for client in (self._client, self._logs_client):
             if client is not None:
                 client.close()
+
+    def _in_role(self, session: boto3.Session) -> boto3.Session:
+        if self._role_arn is None:
+            return session
+        return assumed(session, self._role_arn, self._endpoint_url, self._brief())
 
     def _new_client(self) -> BatchClient:
         client = self._session.client("batch", endpoint_url=self._endpoint_url, config=self._config)
@@ -213,7 +224,7 @@ class AwsBatch:
         """The client; after a refusal a new one, with the credentials that there are now."""
         with self._connecting:
             if self._client is None:
-                self._session = boto3.Session(region_name=self._region)
+                self._session = self._in_role(boto3.Session(region_name=self._region))
                 self._check_account()
                 self._client, self._logs_client = self._new_client(), None
                 self._renewed_at = time.monotonic()
@@ -240,10 +251,12 @@ class AwsBatch:
     async def locate(self) -> tuple[str | None, str]:
         """The account, where it can be told, and the region."""
         self._located = await self._in_thread(self._account)
-        return self._located, str(self._session.region_name)
+        return self._located, str(self._region_name)
 
     def _account(self) -> str | None:
-        """The account: from the credentials, else from STS, which any credentials may ask."""
+        """The account: the role's, the credentials', else STS's, which any credentials may ask."""
+        if self._role_arn is not None:
+            return self._role_arn.split(":")[4]
         try:
             credentials = self._session.get_credentials()
             if credentials is None:

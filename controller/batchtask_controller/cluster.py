@@ -178,7 +178,7 @@ class ClusterTasks:
         query = {"limit": str(_PAGE)}
         while True:
             page = await self._api.request("GET", _path(namespace), query=query, headers=headers)
-            for item in page["items"]:
+            for item in page["items"] or ():  # null, of a list of metadata without any
                 yield item
             if not (token := page["metadata"].get("continue")):
                 return

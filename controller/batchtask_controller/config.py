@@ -2,12 +2,15 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from batchtask_api.names import DEFAULT_NAMESPACE
+from batchtask_api.policy import Rules
+from batchtask_controller.places import Account
 
 
 class Settings(BaseSettings):
@@ -42,6 +45,16 @@ class Settings(BaseSettings):
     aws_endpoint_url: str | None = Field(
         default=None,
         description="Another address of AWS Batch and CloudWatch Logs, such as local Batch's.",
+    )
+    accounts: Mapping[str, Account] = Field(
+        default_factory=dict,
+        description="JSON: by namespace, the roleArn to take on, the region and the endpointUrl of "
+        "its jobs' account; a namespace that isn't there has the controller's own.",
+    )
+    policy: Rules | None = Field(
+        default=None,
+        description="JSON: by namespace, which jobQueues, jobDefinitions and eksNamespaces its "
+        "BatchTasks may name; a namespace that isn't there may name none. Absent: all may all.",
     )
     calls_per_second: float = Field(
         default=40.0,
@@ -106,6 +119,17 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="What is logged at least."
     )
+
+    @property
+    def home(self) -> Account:
+        """The controller's own account and region."""
+        return Account(region=self.aws_region, endpoint_url=self.aws_endpoint_url)
+
+    @property
+    def account_of(self) -> Mapping[str, Account]:
+        """The account of each namespace that has one of its own."""
+        home = self.home
+        return {name: account.or_else(home) for name, account in self.accounts.items()}
 
     @field_validator("namespaces", mode="before")
     @classmethod

@@ -4,13 +4,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from batchtask_controller.desk import Desk, Desks
 from batchtask_controller.leader import Leader
-from batchtask_controller.pacer import Call, Pacer
-from batchtask_controller.reconcile import Reconciler
+from batchtask_controller.pacer import Call
 from batchtask_controller.store import Store
 from batchtask_controller.tasks import Tasks, TasksError
-from batchtask_controller.waiting import Waiting
-from batchtask_controller.workqueue import WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -22,30 +20,25 @@ _LIST_AGAIN = 2.0
 
 
 class Crew:
-    """Workers for the queue, one dispatcher of submissions, the sweeps: idle on a standby."""
+    """Workers and a dispatcher of submissions for each desk, the sweeps: idle on a standby."""
 
     def __init__(
         self,
         *,
-        reconciler: Reconciler,
+        desks: Desks,
         leader: Leader,
         sweeps: Sequence[Sweep],
-        pacer: Pacer,
         tasks: Tasks,
         store: Store,
-        queue: WorkQueue,
-        waiting: Waiting,
         submissions: int,
     ) -> None:
-        self._reconciler = reconciler
+        """Act so; each desk may have so many submissions under way at once."""
+        self._desks = desks
         self._leader = leader
         self._sweeps = sweeps
-        self._pacer = pacer
         self._tasks = tasks
         self._store = store
-        self._queue = queue
-        self._waiting = waiting
-        self._slots = asyncio.Semaphore(submissions)
+        self._submissions = submissions
         self._acting = asyncio.Event()
         self._starting: list[asyncio.Task[None]] = []
         """Those of the loops that begin what is new: a stop ends them first."""
@@ -64,9 +57,10 @@ class Crew:
 
     def start(self) -> None:
         """Begin to act whenever this process leads."""
-        starting = [self._lead(), self._dispatch()]
+        starting = [self._lead(), *map(self._dispatch, self._desks.all)]
         starting += [self._again_and_again(sweep) for sweep in self._sweeps]
-        ending = [self._leader.run(), *(self._work() for _ in range(_WORKERS))]
+        workers = (self._work(desk) for desk in self._desks.all for _ in range(_WORKERS))
+        ending = [self._leader.run(), *workers]
         self._starting = [asyncio.create_task(loop) for loop in starting]
         self._loops = [*self._starting, *map(asyncio.create_task, ending)]
 
@@ -102,35 +96,37 @@ class Crew:
             self._store.observe(task)
         self._store.forget_jobs()
         for uid in self._store.uids():
-            self._queue.add(uid)
+            self._desks.add(uid)
         log.info("took over %d tasks", len(listed))
         return True
 
-    async def _work(self) -> None:
+    async def _work(self, desk: Desk) -> None:
         while True:
-            uid = await self._queue.get()
+            uid = await desk.queue.get()
             try:
                 await self._acting.wait()  # the lead may have been lost since the last task
-                await self._reconciler.reconcile(uid)
+                await self._desks.reconcile(uid, desk)
             finally:
-                self._queue.done(uid)
+                desk.queue.done(uid)
 
-    async def _dispatch(self) -> None:
+    async def _dispatch(self, desk: Desk) -> None:
+        slots = asyncio.Semaphore(self._submissions)
+
+        def sent(sending: asyncio.Task[None]) -> None:
+            self._sending.discard(sending)
+            slots.release()
+
         while True:
-            await self._waiting.some()
+            await desk.waiting.some()
             await self._acting.wait()
-            await self._slots.acquire()
-            await self._pacer.admit(Call.SUBMIT)
-            if (uid := self._waiting.pop()) is None:
-                self._slots.release()
+            await slots.acquire()
+            await desk.pacer.admit(Call.SUBMIT)
+            if (uid := desk.waiting.pop()) is None:
+                slots.release()
                 continue
-            sending = asyncio.create_task(self._reconciler.submit(uid))
+            sending = asyncio.create_task(desk.reconciler.submit(uid))
             self._sending.add(sending)
-            sending.add_done_callback(self._sent)
-
-    def _sent(self, sending: asyncio.Task[None]) -> None:
-        self._sending.discard(sending)
-        self._slots.release()
+            sending.add_done_callback(sent)
 
     async def _again_and_again(self, sweep: Sweep) -> None:
         while True:

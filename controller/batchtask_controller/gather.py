@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from batchtask_api import BatchTask, Reason, names
+from batchtask_api import BatchTask, Reason, names, policy
 from batchtask_controller.clock import Clock
 from batchtask_controller.plan import Observed, WorkloadMissing, WorkloadReady
 from batchtask_controller.request import Problem, validate
@@ -22,7 +22,9 @@ class Gathered:
         return f"Gathered({self.observed!r})"
 
 
-async def gather(record: Record, tasks: Tasks, turns: Turns, clock: Clock) -> Gathered:
+async def gather(
+    record: Record, tasks: Tasks, turns: Turns, clock: Clock, rules: policy.Rules | None
+) -> Gathered:
     """Read what isn't known yet; the Secret only of a task that could be submitted now."""
     observed = Observed(
         task=record.task,
@@ -37,7 +39,7 @@ async def gather(record: Record, tasks: Tasks, turns: Turns, clock: Clock) -> Ga
     )
     if not _could_be_submitted(record):
         return Gathered(observed)
-    if problem := validate(record.task):
+    if problem := validate(record.task) or forbidden(record.task, rules):
         return Gathered(replace(observed, problem=problem))
     if record.task.spec.workload is None:
         return Gathered(observed)
@@ -53,6 +55,14 @@ def _could_be_submitted(record: Record) -> bool:
     task = record.task
     ends = task.status.phase.is_finished or task.is_deleting or task.spec.cancel
     return record.job_id is None and not record.intent_is_open and not ends
+
+
+def forbidden(task: BatchTask, rules: policy.Rules | None) -> Problem | None:
+    """What the task names that its namespace may not; with no rules at all, nothing."""
+    if rules is None:
+        return None
+    message = policy.refusal(rules, task.metadata.namespace, task.spec.job)
+    return Problem(Reason.NOT_ALLOWED, message) if message else None
 
 
 def refusal(task: BatchTask, secret: WorkloadSecret) -> Problem | None:

@@ -6,7 +6,8 @@ TASKS = Gauge("batchtask_tasks", "BatchTasks known to this process.", ["phase"])
 WAITING = Gauge("batchtask_waiting", "BatchTasks that wait for their submission.")
 LEADER = Gauge("batchtask_leader", "1 in the process that holds the Lease.")
 CALLS_PER_SECOND = Gauge(
-    "batchtask_aws_calls_per_second", "Rate at which AWS Batch calls are admitted now."
+    "batchtask_aws_calls_per_second",
+    "Rate at which AWS Batch calls are admitted now; of several accounts, the lowest.",
 )
 CALLS = Counter(
     "batchtask_aws_calls_total",
@@ -46,4 +47,7 @@ SUBMIT_SECONDS = Histogram(
         3600,
     ),
 )
-SWEEP_SECONDS = Gauge("batchtask_sweep_seconds", "How long the last sweep over live jobs took.")
+SWEEP_SECONDS = Gauge(
+    "batchtask_sweep_seconds",
+    "How long the last sweep over live jobs took; of several accounts, the longest.",
+)

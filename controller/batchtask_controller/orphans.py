@@ -100,6 +100,7 @@ class Orphans:
         *,
         batch: Batch,
         store: Store,
+        is_ours: Callable[[Record], bool],
         tasks: Tasks,
         scope: Scope,
         leads: Callable[[], bool],
@@ -107,9 +108,10 @@ class Orphans:
         interval_seconds: float,
         most_ended: int,
     ) -> None:
-        """Sweep at each interval and end at most so many jobs each time, with 0 none."""
+        """Sweep an account and region at each interval; end at most so many each time, or none."""
         self._batch = batch
         self._store = store
+        self._is_ours = is_ours
         self._tasks = tasks
         self._scope = scope
         self._leads = leads
@@ -119,6 +121,8 @@ class Orphans:
         self._next = clock.monotonic() + min(_FIRST_AFTER, interval_seconds)
         self._queues: set[str] = set()
         self._reported: set[str] = set()
+        self.found = 0
+        """How many the last sweep found."""
 
     async def sweep(self) -> None:
         """Look once, when it is time to; whatever fails is looked at again the next time."""
@@ -150,7 +154,8 @@ class Orphans:
 
     async def _live_jobs(self) -> Mapping[JobRef, str]:
         """The live jobs with names like ours, each with the uid in it."""
-        self._queues.update(*map(_queues_of, self._store.records()))
+        ours = filter(self._is_ours, self._store.records())
+        self._queues.update(*map(_queues_of, ours))
         found: dict[str, tuple[JobRef, str]] = {}
         for queue in sorted(self._queues):
             try:
@@ -176,7 +181,7 @@ class Orphans:
         return [job for chunk in chunks for job in await self._batch.describe(chunk)]
 
     def _report(self, verdict: Verdict) -> None:
-        metrics.ORPHANS.set(len(verdict.orphans))
+        self.found = len(verdict.orphans)
         for job in verdict.orphans:
             if job.id not in self._reported:
                 log.warning("job %s is live and its BatchTask is gone", job.name, extra=_of(job))

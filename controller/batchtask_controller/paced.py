@@ -88,5 +88,3 @@ class PacedBatch:
             raise
         else:
             metrics.CALLS.labels(operation, "ok").inc()
-        finally:
-            metrics.CALLS_PER_SECOND.set(self._pacer.rate)

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from batchtask_controller import metrics
 from batchtask_controller.batch import Batch, BatchError, Job
 from batchtask_controller.clock import Clock
 from batchtask_controller.store import Record, Store
@@ -29,15 +28,26 @@ class Poller:
     """Describes live jobs and has the tasks looked at whose jobs have changed."""
 
     def __init__(
-        self, *, batch: Batch, store: Store, queue: WorkQueue, clock: Clock, interval_seconds: float
+        self,
+        *,
+        batch: Batch,
+        store: Store,
+        is_ours: Callable[[Record], bool],
+        queue: WorkQueue,
+        clock: Clock,
+        interval_seconds: float,
     ) -> None:
+        """Sweep over the store's tasks whose jobs are in the account and region asked."""
         self._batch = batch
         self._store = store
+        self._is_ours = is_ours
         self._queue = queue
         self._clock = clock
         self._interval = interval_seconds
         self.last_sweep = clock.monotonic()
         """When a sweep last got on, by the monotonic clock: a probe watches it."""
+        self.sweep_seconds = 0.0
+        """How long the last sweep took, its pauses between calls included."""
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -47,7 +57,7 @@ class Poller:
     async def sweep(self) -> None:
         """Describe every live job once, within the interval."""
         started = self.last_sweep = self._clock.monotonic()
-        live = list(self._store.live())
+        live = [record for record in self._store.live() if self._is_ours(record)]
         chunks = [live[at : at + JOBS_A_CALL] for at in range(0, len(live), JOBS_A_CALL)]
         seconds = interval(self._interval, len(live))
         for number, chunk in enumerate(chunks):
@@ -55,7 +65,7 @@ class Poller:
             await asyncio.sleep(max(0.0, due - self._clock.monotonic()))
             await self._describe(chunk)
             self.last_sweep = self._clock.monotonic()
-        metrics.SWEEP_SECONDS.set(self._clock.monotonic() - started)
+        self.sweep_seconds = self._clock.monotonic() - started
         await asyncio.sleep(max(0.0, started + seconds - self._clock.monotonic()))
         self.last_sweep = self._clock.monotonic()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from batchtask_api import names
+from batchtask_api.policy import Rules
 from batchtask_controller import metrics, status
 from batchtask_controller.batch import Batch, BatchError
 from batchtask_controller.clock import Clock
@@ -56,6 +57,7 @@ class Reconciler:
         recovery: Recovery,
         turns: Turns,
         log_tails: LogTails,
+        rules: Rules | None,
         clock: Clock,
         timings: Timings,
     ) -> None:
@@ -69,6 +71,7 @@ class Reconciler:
         self._recovery = recovery
         self._turns = turns
         self._log_tails = log_tails
+        self._rules = rules
         self._clock = clock
         self._timings = timings
 
@@ -111,13 +114,16 @@ class Reconciler:
 
     async def _decide(self, record: Record) -> tuple[Gathered, Action]:
         """Plan on the very version that the write which follows is made against."""
-        gathered = await gather(record, self._tasks, self._turns, self._clock)
+        gathered = await self._gather(record)
         while gathered.observed.task is not record.task:  # the watch brought news meanwhile
-            gathered = await gather(record, self._tasks, self._turns, self._clock)
+            gathered = await self._gather(record)
         missing = isinstance(gathered.observed.workload, WorkloadMissing)
         record.workload_tries = record.workload_tries + 1 if missing else 0
         observed = self._believed(record, gathered.observed)
         return gathered, plan(observed, self._clock.now(), self._timings)
+
+    async def _gather(self, record: Record) -> Gathered:
+        return await gather(record, self._tasks, self._turns, self._clock, self._rules)
 
     def _believed(self, record: Record, observed: Observed) -> Observed:
         """That a job is absent here says nothing where it was submitted somewhere else."""

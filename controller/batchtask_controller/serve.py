@@ -4,36 +4,30 @@ import asyncio
 import logging
 import signal
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from batchtask_api import BatchTask, Phase, names
+from batchtask_api.policy import Allowed, misplaced
 from batchtask_controller import metrics
 from batchtask_controller.batch import Batch
 from batchtask_controller.census import Census
 from batchtask_controller.clock import Clock
 from batchtask_controller.cluster import Api, ClusterLease, ClusterTasks, cluster_uid
 from batchtask_controller.config import Settings
-from batchtask_controller.crew import Crew, Sweep
+from batchtask_controller.crew import Crew
+from batchtask_controller.desk import Desks
 from batchtask_controller.echo import Echo
 from batchtask_controller.handlers import Watch, login
 from batchtask_controller.health import Health
 from batchtask_controller.leader import Leader
-from batchtask_controller.log_tails import LogTails
-from batchtask_controller.orphans import Orphans, Scope
-from batchtask_controller.paced import PacedBatch
-from batchtask_controller.pacer import Pacer
+from batchtask_controller.places import Account, Place, Places
 from batchtask_controller.poller import Poller, interval
-from batchtask_controller.reconcile import Reconciler
-from batchtask_controller.recovery import Recovery
+from batchtask_controller.staff import Common, Staff, staff
 from batchtask_controller.store import Store
-from batchtask_controller.submitter import Origin, Submitter
 from batchtask_controller.tasks import Gone, Refused, Unreachable
 from batchtask_controller.timings import Timings
-from batchtask_controller.turns import Turns
-from batchtask_controller.waiting import Waiting
-from batchtask_controller.workqueue import WorkQueue
 from batchtask_controller.writer import StatusWriter
 
 log = logging.getLogger(__name__)
@@ -44,8 +38,16 @@ _API_AGAIN = 3.0
 _STALE_SWEEPS = 6
 
 
-async def serve(settings: Settings, batch: Batch, clock: Clock, timings: Timings) -> None:
+async def serve(
+    settings: Settings, batches: Mapping[Account, Batch], clock: Clock, timings: Timings
+) -> None:
     """Serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: the settings.
+        batches: AWS Batch of each account and region that they name, `settings.home` among them.
+        clock: the time.
+        timings: the durations.
 
     Raises:
         ConnectionError: no Kubernetes credentials are to be had.
@@ -58,7 +60,7 @@ async def serve(settings: Settings, batch: Batch, clock: Clock, timings: Timings
     # A connection of its own: a burst of writes must not delay the Lease's renewal.
     lease_api = Api(login, connections=1)
     process = Process(
-        settings, batch=batch, api=api, lease_api=lease_api, clock=clock, timings=timings
+        settings, batches=batches, api=api, lease_api=lease_api, clock=clock, timings=timings
     )
     health = Health(alive=process.alive(), ready=process.ready())
     try:
@@ -78,7 +80,7 @@ class Process:
         self,
         settings: Settings,
         *,
-        batch: Batch,
+        batches: Mapping[Account, Batch],
         api: Api,
         lease_api: Api,
         clock: Clock,
@@ -90,18 +92,11 @@ class Process:
         self._clock = clock
         self._timings = timings
         self._identity = f"{settings.identity}_{uuid.uuid4().hex[:8]}"
-        self._pacer = Pacer(settings.calls_per_second, clock)
-        self._batch = PacedBatch(batch, self._pacer)
+        self._batches = batches
         self._store = Store()
-        self._queue = WorkQueue()
         self._tasks = ClusterTasks(api, settings.namespaces)
-        self._poller = Poller(
-            batch=self._batch,
-            store=self._store,
-            queue=self._queue,
-            clock=clock,
-            interval_seconds=settings.poll_interval_seconds,
-        )
+        self._pollers: Sequence[Poller] = ()
+        self._desks: Desks
         self._echo = Echo(clock)
         self._watch = Watch(settings.namespaces, self._observed, self._vanished)
         self._crew: Crew | None = None
@@ -110,7 +105,7 @@ class Process:
         """What must hold, or the process is better started anew."""
         return [
             ("no loop has died", lambda: self._crew is None or self._crew.is_whole),
-            ("the poller sweeps", self._polls),
+            ("each poller sweeps", self._polls),
             ("the watch shows this process its own writes", lambda: not self._echo.is_late()),
         ]
 
@@ -123,10 +118,11 @@ class Process:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop."""
-        origin = await _unless(stop, self._reach())
-        if origin is None:
+        places = await _unless(stop, self._locate())
+        cluster = await _unless(stop, self._reach()) if places else None
+        if places is None or cluster is None:
             return
-        self._crew = self._assemble(origin)
+        self._crew = self._assemble(cluster, places)
         self._crew.start()
         self._watch.start()
         await stop.wait()
@@ -138,20 +134,36 @@ class Process:
         if self._crew is None or not self._crew.acts:
             return True
         longest = interval(self._settings.poll_interval_seconds, len(self._store))
-        return self._clock.monotonic() - self._poller.last_sweep < _STALE_SWEEPS * longest + 60
+        slowest = min(poller.last_sweep for poller in self._pollers)
+        return self._clock.monotonic() - slowest < _STALE_SWEEPS * longest + 60
 
     def _observed(self, task: BatchTask) -> None:
         self._echo.heard()
         if self._store.observe(task):
-            self._queue.add(task.metadata.uid)
+            self._desks.add(task.metadata.uid)
 
     def _vanished(self, uid: str) -> None:
         self._echo.heard()
         self._store.forget(uid)
 
-    async def _reach(self) -> Origin:
-        """Wait for the API server and the CRD, and learn who we are."""
-        account, region = await self._batch.locate()
+    async def _locate(self) -> Places:
+        """Learn which accounts and regions these are; what is said of them must agree."""
+        located = await asyncio.gather(*(batch.locate() for batch in self._batches.values()))
+        places = {
+            via: Place(via, account, region)
+            for via, (account, region) in zip(self._batches, located, strict=True)
+        }
+        settings = self._settings
+        own = {name: places[account] for name, account in settings.account_of.items()}
+        found = Places(places[settings.home], own)
+        for namespace in settings.namespaces:
+            place = found.of_namespace(namespace)
+            log.info("namespace %s: account %s, region %s", namespace, place.account, place.region)
+            _check_policy(settings, namespace, place)
+        return found
+
+    async def _reach(self) -> str:
+        """Wait for the API server and the CRD; give the cluster's uid."""
         while True:
             try:
                 uid = await cluster_uid(self._api)
@@ -175,90 +187,65 @@ class Process:
                     _API_AGAIN,
                 )
             else:
-                log.info(
-                    "serving namespaces %s with AWS Batch in %s",
-                    ", ".join(self._settings.namespaces),
-                    region,
-                )
-                return Origin(self._identity, uid, account, region)
+                log.info("serving namespaces %s", ", ".join(self._settings.namespaces))
+                return uid
             await asyncio.sleep(_API_AGAIN)
 
-    def _assemble(self, origin: Origin) -> Crew:
+    def _assemble(self, cluster: str, places: Places) -> Crew:
         settings = self._settings
         lease = ClusterLease(self._lease_api, settings.lease_namespace, settings.lease_name)
         leader = Leader(lease, self._identity, self._clock, self._timings)
-        turns = Turns(
-            batch=self._batch,
-            queue=self._queue,
-            clock=self._clock,
-            limit_seconds=settings.blocked_after_seconds,
-        )
-        writer = StatusWriter(self._tasks, self._store, self._echo)
-        waiting = Waiting()
-        metrics.WAITING.set_function(lambda: len(waiting))
-        for phase in Phase:
-            metrics.TASKS.labels(phase).set_function(partial(self._store.count, phase))
-        submitter = Submitter(
-            batch=self._batch,
-            writer=writer,
-            origin=origin,
+        common = Common(
+            settings=settings,
+            identity=self._identity,
+            cluster_uid=cluster,
+            places=places,
+            store=self._store,
+            tasks=self._tasks,
+            writer=StatusWriter(self._tasks, self._store, self._echo),
             leads=leader.leads,
             clock=self._clock,
             timings=self._timings,
         )
-        recovery = Recovery(
-            batch=self._batch,
-            writer=writer,
-            origin=origin,
-            clock=self._clock,
-            timings=self._timings,
-        )
-        reconciler = Reconciler(
-            store=self._store,
-            queue=self._queue,
-            waiting=waiting,
-            tasks=self._tasks,
-            batch=self._batch,
-            writer=writer,
-            submitter=submitter,
-            recovery=recovery,
-            turns=turns,
-            log_tails=LogTails(batch=self._batch, clock=self._clock, is_on=settings.log_tail),
-            clock=self._clock,
-            timings=self._timings,
-        )
+        staffs = staff(common, {place: self._batches[place.via] for place in places.all})
+        self._pollers = [each.poller for each in staffs.values()]
+        self._measure(tuple(staffs.values()))
         census = Census(
             store=self._store,
             tasks=self._tasks,
             clock=self._clock,
             interval_seconds=self._timings.count_again,
         )
-        sweeps: list[Sweep] = [self._poller.sweep, turns.sweep, census.sweep]
-        if settings.orphan_sweep_seconds:
-            sweeps.append(self._orphans(origin, leader).sweep)
+        desks = {place: each.desk for place, each in staffs.items()}
+        self._desks = Desks(self._store, places, desks)
         return Crew(
-            reconciler=reconciler,
+            desks=self._desks,
             leader=leader,
-            sweeps=sweeps,
-            pacer=self._pacer,
+            sweeps=[census.sweep, *(sweep for each in staffs.values() for sweep in each.sweeps)],
             tasks=self._tasks,
             store=self._store,
-            queue=self._queue,
-            waiting=waiting,
             submissions=settings.submit_concurrency,
         )
 
-    def _orphans(self, origin: Origin, leader: Leader) -> Orphans:
-        settings = self._settings
-        return Orphans(
-            batch=self._batch,
-            store=self._store,
-            tasks=self._tasks,
-            scope=Scope(origin.cluster_uid, frozenset(settings.namespaces)),
-            leads=leader.leads,
-            clock=self._clock,
-            interval_seconds=settings.orphan_sweep_seconds,
-            most_ended=settings.orphans_per_sweep if settings.terminate_orphans else 0,
+    def _measure(self, staffs: Sequence[Staff]) -> None:
+        for phase in Phase:
+            metrics.TASKS.labels(phase).set_function(partial(self._store.count, phase))
+        metrics.WAITING.set_function(lambda: sum(len(each.desk.waiting) for each in staffs))
+        metrics.CALLS_PER_SECOND.set_function(lambda: min(each.desk.pacer.rate for each in staffs))
+        metrics.SWEEP_SECONDS.set_function(
+            lambda: max(each.poller.sweep_seconds for each in staffs)
+        )
+        metrics.ORPHANS.set_function(
+            lambda: sum(each.orphans.found for each in staffs if each.orphans is not None)
+        )
+
+
+def _check_policy(settings: Settings, namespace: str, place: Place) -> None:
+    allowed = (settings.policy or {}).get(namespace, Allowed())
+    if wrong := misplaced(allowed, place.account, place.region):
+        raise ValueError(
+            f"BATCHTASK_POLICY: namespace {namespace} submits to account {place.account} in "
+            f"{place.region}; of another one are: {', '.join(wrong)}"
         )
 
 

@@ -73,6 +73,7 @@ class Settings(_Frozen):
     start_retries: Annotated[int, Field(ge=0, le=100)] = 3
     queued_timeout: Annotated[int, Field(ge=0)] = 0
     finish_grace: Annotated[int, Field(ge=0)] = 300
+    connection_tests: bool = False
 
     @classmethod
     def read(cls, get: Callable[[str], str | None]) -> Self:

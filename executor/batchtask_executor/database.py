@@ -1,6 +1,6 @@
 """Airflow's task instances in its database, read over a session of one's own."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import islice
@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from airflow.executors.workloads import ExecuteTask
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload
 
+from batchtask_api import AirflowIdentity
 from batchtask_executor.manifest import external_id
 from batchtask_executor.rows import Place, Row, Rows, RowsUnavailable
 
@@ -45,9 +45,21 @@ Sessions = Callable[[], AbstractContextManager[Session]]
 class DatabaseRows:
     """The rows, read and never locked: the scheduler's transactions are not waited for."""
 
-    def __init__(self, generator: Callable[[], Any], sessions: Sessions | None = None) -> None:
-        """Read over such sessions, Airflow's own by default; `generator` gives its JWTGenerator."""
+    def __init__(
+        self,
+        generator: Callable[[], Any],
+        key_of: Callable[[AirflowIdentity], Hashable],
+        sessions: Sessions | None = None,
+    ) -> None:
+        """Read over such sessions, Airflow's own by default.
+
+        Args:
+            generator: gives Airflow's JWTGenerator.
+            key_of: makes the key by which the scheduler speaks of a task instance.
+            sessions: opens a session.
+        """
         self._generator = generator
+        self._key_of = key_of
         self._sessions = sessions or partial(create_session, scoped=False)
 
     def find(self, places: Collection[Place]) -> Mapping[Place, Row]:
@@ -57,7 +69,7 @@ class DatabaseRows:
             with self._reading() as session:
                 chosen = select(*_COLUMNS).where(tuple_(*_PLACE).in_(chunk))
                 for each in session.execute(chosen):
-                    row = _row(each)
+                    row = self._row(each)
                     found[each.dag_id, each.task_id, each.run_id, each.map_index] = row
         return found
 
@@ -76,6 +88,27 @@ class DatabaseRows:
                 return None
             return ExecuteTask.make(ti, generator=self._generator())
 
+    def _row(self, each: Any) -> Row:
+        airflow = AirflowIdentity(
+            dag_id=each.dag_id,
+            task_id=each.task_id,
+            run_id=each.run_id,
+            map_index=each.map_index,
+            try_number=each.try_number,
+            task_instance_id=str(each.id),
+        )
+        return Row(
+            ti_id=str(each.id),
+            key=self._key_of(airflow),
+            try_number=each.try_number,
+            state=each.state,
+            external_id=_usual(each.external_executor_id),
+            queued_by=each.queued_by_job_id,
+            queued_at=each.queued_dttm,
+            heartbeat_at=each.last_heartbeat_at,
+            pid=each.pid,
+        )
+
     @contextmanager
     def _reading(self) -> Iterator[Session]:
         try:
@@ -89,22 +122,6 @@ def _chunks(places: Collection[Place]) -> Iterator[Sequence[Place]]:
     left = iter(sorted(places))
     while chunk := list(islice(left, _CHUNK)):
         yield chunk
-
-
-def _row(each: Any) -> Row:
-    return Row(
-        ti_id=str(each.id),
-        key=TaskInstanceKey(
-            each.dag_id, each.task_id, each.run_id, each.try_number, each.map_index
-        ),
-        try_number=each.try_number,
-        state=each.state,
-        external_id=_usual(each.external_executor_id),
-        queued_by=each.queued_by_job_id,
-        queued_at=each.queued_dttm,
-        heartbeat_at=each.last_heartbeat_at,
-        pid=each.pid,
-    )
 
 
 def _usual(given: str | None) -> str | None:

@@ -1,15 +1,17 @@
 """Turn Airflow's workloads into drafts of tasks; all of it happens in a writer's thread."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from batchtask_api import AirflowIdentity
 from batchtask_executor.config import Settings
+from batchtask_executor.environment import Executors
 from batchtask_executor.job import JobBuilder
 from batchtask_executor.manifest import Identity, batch_task
 from batchtask_executor.orders import Draft
 from batchtask_executor.tokens import AirflowWorkload, TokenGenerator, minted
+from batchtask_executor.workload import Facts
 
 
 class QueuedTaskInstance(Protocol):
@@ -21,9 +23,6 @@ class QueuedTaskInstance(Protocol):
     run_id: str
     map_index: int
     try_number: int
-    queue: str
-    priority_weight: int
-    executor_config: dict[Any, Any] | None
 
 
 class TaskWorkload(AirflowWorkload, Protocol):
@@ -57,23 +56,29 @@ class Drafts:
     builder: JobBuilder
     generator: Callable[[], TokenGenerator]
     """Airflow's token generator; it reads the signing key when it is first asked for."""
+    executors: Executors | None = None
+    """What the jobs' containers are told of Airflow's executors."""
 
-    def draft(self, workload: TaskWorkload, identity: Identity) -> Draft:
+    def draft(self, workload: AirflowWorkload, identity: Identity) -> Draft:
         """Make the task of a workload.
 
         Raises:
             BadJob: its executor_config can't be used.
         """
-        ti: QueuedTaskInstance = workload.ti
-        job = self.builder.job(ti.queue, ti.executor_config)
+        facts = Facts.of(workload)
+        job = self.builder.job(facts.queue, facts.executor_config)
+        if self.executors:
+            parameters, notes = self.executors.put_into(job.parameters, job.container)
+            job = replace(job, parameters=parameters, notes=(*job.notes, *notes))
         task = batch_task(
             identity,
             job,
             namespace=self.settings.namespace,
             instance=self.settings.instance,
-            priority=ti.priority_weight,
+            priority=facts.priority,
+            more_labels=facts.labels,
         )
-        subject, life = str(ti.id), self.settings.token_life
+        life = self.settings.token_life
         return Draft(
-            task, lambda: minted(workload, subject, self.generator(), life), notes=job.notes
+            task, lambda: minted(workload, facts.subject, self.generator(), life), notes=job.notes
         )

@@ -1,23 +1,24 @@
 """The executor that Airflow's scheduler loads: each task instance becomes a BatchTask."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar, assert_never, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, assert_never
 
 from airflow._shared.observability.metrics import stats
+from airflow.configuration import conf
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.workloads import ExecuteTask
-from airflow.models.taskinstancekey import TaskInstanceKey
 
 from batchtask_api import submit_job
 from batchtask_executor import advice
+from batchtask_executor import airflow_versions as versions
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cache import TaskCache
 from batchtask_executor.checkup import Checkup
 from batchtask_executor.config import SECTION, Settings, SettingsError
 from batchtask_executor.drafts import Drafts
+from batchtask_executor.environment import Executors
 from batchtask_executor.gate import Claimant, Gate, GatedTasks
 from batchtask_executor.health import Premises
 from batchtask_executor.inquiries import Inquiries
@@ -33,6 +34,7 @@ from batchtask_executor.table import Entry, TaskTable
 from batchtask_executor.tasks import BatchTasks
 from batchtask_executor.tracker import Tracker
 from batchtask_executor.words import Ended, Freed, Holds, Identified, Noted, Word
+from batchtask_executor.workload import Kind
 from batchtask_executor.writer import Writer
 
 if TYPE_CHECKING:
@@ -65,6 +67,10 @@ class BatchTaskExecutor(BaseExecutor):
     pre_assigns_external_executor_id: ClassVar[bool] = True
     """Airflow commits a UUID together with QUEUED: the task is named by it."""
 
+    supports_multi_team: bool = True
+    supports_task_instance_uuid: bool = True
+    """From Airflow 3.4 on a task instance is spoken of by its id."""
+
     stats: ClassVar[Stats] = getattr(stats, "Stats", stats)
     """The scheduler's own metrics: a class up to Airflow 3.2, later beside a module's functions."""
 
@@ -73,6 +79,7 @@ class BatchTaskExecutor(BaseExecutor):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._taken = versions.declare(self, tests_connections=False)
         self._table = TaskTable()
         self._parts: _Parts | None = None
         self._kept_events: list[object] = []
@@ -87,7 +94,7 @@ class BatchTaskExecutor(BaseExecutor):
         """Make the port to Airflow's database; no session is opened before it is used."""
         from batchtask_executor.database import DatabaseRows
 
-        return DatabaseRows(lambda: self.jwt_generator)
+        return DatabaseRows(lambda: self.jwt_generator, partial(versions.key_of, self))
 
     def now(self) -> datetime:
         """The time by which everything is decided."""
@@ -132,6 +139,7 @@ class BatchTaskExecutor(BaseExecutor):
             self.log.warning("%s", warning)
         for reminder in advice.reminders(self._option):
             self.log.info("%s", reminder)
+        self._taken = versions.declare(self, tests_connections=settings.connection_tests)
         tasks = self.connect(settings)
         gate = Gate(self.claimant(settings), settings, backoff=self.backoff)
         writer = Writer(GatedTasks(tasks, gate), backoff=self.backoff)
@@ -140,12 +148,13 @@ class BatchTaskExecutor(BaseExecutor):
         tracker = Tracker(
             self._table,
             self._terms(settings),
-            drafts=Drafts(settings, builder, lambda: self.jwt_generator),
+            drafts=Drafts(settings, builder, lambda: self.jwt_generator, self._executors()),
             writer=writer,
             cache=cache,
             inquiries=inquiries,
             metrics=Metrics(self.stats),
-            executor_name=(self.name.alias or self.name.module_path) if self.name else None,
+            executor_name=self._name(),
+            callback_key=partial(versions.callback_key, self),
         )
         checkup = Checkup(self.premises(settings), settings, backoff=self.backoff)
         return _Parts(tasks, checkup, gate, writer, cache, inquiries, tracker)
@@ -162,20 +171,34 @@ class BatchTaskExecutor(BaseExecutor):
         value: str | None = self.conf.get(section, name, fallback=None)
         return value
 
+    def _name(self) -> str | None:
+        return (self.name.alias or self.name.module_path) if self.name else None
+
+    def _executors(self) -> Executors | None:
+        """What a job must know of the executors, if Airflow's loader made this one by its name."""
+        if (name := self._name()) is None:
+            return None
+        configured = conf.get_mandatory_value("core", "executor")
+        return Executors(configured, name, conf.getboolean("core", "multi_team", fallback=False))
+
     def queue_workload(self, workload: "ExecutorWorkload", session: "Session") -> None:
         """Take a workload in; what can't be run fails by itself, and stops nothing."""
-        if isinstance(workload, ExecuteTask):
-            super().queue_workload(workload, session)
-            return
         try:
-            self._refuse(workload)
+            if getattr(workload, "type", None) in self._taken:
+                super().queue_workload(workload, session)
+            else:
+                self._refuse(workload)
         except Exception:
-            self.log.exception("A %s can't be refused", type(workload).__name__)
+            self.log.exception("A %s can't be queued", type(workload).__name__)
 
     def _refuse(self, workload: Any) -> None:
-        kind = type(workload).__name__
-        info = f"BatchTaskExecutor runs no {kind}; give it to another executor"
-        self.fail(_key_of(workload), info=info)
+        info = versions.refusal(self, workload.type)
+        self.log.error("%s", info)
+        self.fail(versions.key(self, workload), info=info)
+
+    def _get_workloads_to_schedule(self, open_slots: int) -> list[tuple[Any, Any]]:
+        # More may run than there is room for: adoption doesn't count.
+        return list(versions.in_order(self)[: max(0, open_slots)])
 
     def _process_workloads(self, workload_items: Sequence["ExecutorWorkload"]) -> None:
         parts = self._parts
@@ -183,26 +206,31 @@ class BatchTaskExecutor(BaseExecutor):
             self._guard(parts.tracker.take_reports, self.now())  # so that what is written is known
         orders: list[Order] = []
         for workload in workload_items:
-            if not isinstance(workload, ExecuteTask):
-                continue  # queue_workload lets no other in
             try:
                 orders += self._orders(parts, workload)
             except Exception as error:
-                self.log.exception("A task instance can't be handed over")
-                self.fail(workload.ti.key, info=f"it can't be handed over: {error!r}")
+                self.log.exception("A workload can't be handed over")
+                self._guard(self._give_back, workload, f"it can't be handed over: {error!r}")
         if parts:
             parts.tracker.submit(orders)
             self._say(parts.tracker.words())
 
-    def _orders(self, parts: _Parts | None, workload: ExecuteTask) -> Sequence[Order]:
-        key = workload.ti.key
-        self.queued_tasks.pop(key, None)
+    def _orders(self, parts: _Parts | None, workload: Any) -> Sequence[Order]:
+        key, kind = versions.key(self, workload), Kind(workload.type)
+        versions.queue(self, kind).pop(key, None)
         self.running.add(key)
         if parts is None:
             self.fail(key, info=self._trouble)
             self.log_task_event(event="batchtask refused", extra=self._trouble, ti_key=key)
             return ()
-        return (parts.tracker.enter(workload),)
+        if kind is Kind.TASK:
+            return (parts.tracker.enter(workload, key),)
+        return (parts.tracker.enter_other(workload, key),)
+
+    def _give_back(self, workload: Any, info: str) -> None:
+        key = versions.key(self, workload)
+        versions.queue(self, Kind(workload.type)).pop(key, None)
+        self.fail(key, info=info)
 
     def sync(self) -> None:
         """Take in what the threads have brought; no I/O."""
@@ -219,7 +247,7 @@ class BatchTaskExecutor(BaseExecutor):
             self._guard(self._tell, word)
 
     def _tell(self, word: Word) -> None:
-        key = cast("TaskInstanceKey", word.key)
+        key: Any = word.key
         match word:
             case Holds():
                 self.running.add(key)
@@ -255,14 +283,15 @@ class BatchTaskExecutor(BaseExecutor):
             )
 
     def _revoke(self, ti: "TaskInstance") -> bool:
-        key = ti.key
+        key = versions.task_key(self, ti)
+        queued = versions.queue(self, Kind.TASK)
         if self._parts:
-            if key in self.queued_tasks:
+            if key in queued:
                 return False
             self._parts.tracker.take_reports(self.now())  # its id may just have changed
             if not self._parts.tracker.revoke(key, external_id(ti.external_executor_id)):
                 return False
-        self.queued_tasks.pop(key, None)
+        queued.pop(key, None)
         self.running.discard(key)
         return True
 
@@ -320,9 +349,3 @@ class BatchTaskExecutor(BaseExecutor):
             step(*of)
         except Exception:
             self.log.exception("A bug in %s", getattr(step, "__name__", step))
-
-
-def _key_of(workload: Any) -> Any:
-    """The key of a workload that is no task instance, as the scheduler looks it up."""
-    key = getattr(workload, "key", None)
-    return uuid.UUID(workload.callback.id) if key is None else key  # Airflow 3.2 has no key here

@@ -20,7 +20,11 @@ def get_provider_info() -> dict[str, Any]:
         "cli": ["batchtask_executor.cli.definition.get_batchtask_cli_commands"],
         "config": {
             "batchtask_executor": {
-                "description": "Options of BatchTaskExecutor; they are read once, at its start.",
+                "description": (
+                    "Options of BatchTaskExecutor; they are read once, at its start. A team's "
+                    "executor takes AIRFLOW__TEAM___BATCHTASK_EXECUTOR__OPTION, and nothing of "
+                    "this section."
+                ),
                 "options": _options(),
             }
         },
@@ -121,6 +125,13 @@ def _options() -> dict[str, dict[str, Any]]:
             "started is cancelled at once.",
             kind="integer",
             default="300",
+        ),
+        "connection_tests": _option(
+            "Whether connections are tested in jobs (Airflow 3.3 and later). Airflow gives a test "
+            "90 seconds by default, [connection_test] timeout and half of it again: a job queue "
+            "whose instances must start first takes longer.",
+            kind="boolean",
+            default="False",
         ),
     }
 

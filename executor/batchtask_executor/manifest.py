@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -22,8 +23,15 @@ from batchtask_api import (
 from batchtask_executor.job import Job
 from batchtask_executor.tokens import Queuing
 
+CALLBACK: Final = "cb-"
+CONNECTION_TEST: Final = "ct-"
+"""What the external id of a workload that is no task instance begins with; a UUID follows."""
+
 _PREFIX: Final = "bt-"
-_NAME: Final = re.compile(rf"{_PREFIX}(?P<id>[0-9a-f-]{{36}})(-r(?P<restarts>[1-9][0-9]{{0,3}}))?")
+_NAME: Final = re.compile(
+    rf"{_PREFIX}(?P<kind>{CALLBACK}|{CONNECTION_TEST})?(?P<id>[0-9a-f-]{{36}})"
+    r"(-r(?P<restarts>[1-9][0-9]{0,3}))?"
+)
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _LABEL_PREFIX: Final = 54
 _INT32: Final = 2**31
@@ -31,12 +39,13 @@ _INT32: Final = 2**31
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which queuing of which task instance a task stands for."""
+    """Which queuing of which workload a task stands for."""
 
     external_id: str
-    """A UUID in its usual form: Airflow's external_executor_id."""
+    """A UUID in its usual form, Airflow's external_executor_id; or CALLBACK and its id."""
     queuing: Queuing
-    airflow: AirflowIdentity
+    airflow: AirflowIdentity | None
+    """The task instance, if the workload is one."""
     restarts: int = 0
     """How many tasks of this queuing came before it, whose jobs failed before they started."""
 
@@ -97,7 +106,7 @@ def named(name: str) -> tuple[str, int] | None:
     made_from = external_id(found["id"]) if found else None
     if found is None or made_from is None:
         return None
-    return made_from, int(found["restarts"] or 0)
+    return f"{found['kind'] or ''}{made_from}", int(found["restarts"] or 0)
 
 
 def queuing_of(task: BatchTask) -> Queuing | None:
@@ -108,7 +117,13 @@ def queuing_of(task: BatchTask) -> Queuing | None:
 
 
 def batch_task(
-    identity: Identity, job: Job, *, namespace: str, instance: str, priority: int
+    identity: Identity,
+    job: Job,
+    *,
+    namespace: str,
+    instance: str,
+    priority: int,
+    more_labels: Mapping[str, str] | None = None,
 ) -> BatchTask:
     """Make the BatchTask of a workload; it names its Secret, which is created after it."""
     name = identity.name
@@ -117,14 +132,18 @@ def batch_task(
         metadata=Metadata(
             name=name,
             namespace=namespace,
-            labels={names.LABEL_INSTANCE: instance, **labels(airflow)},
+            labels={
+                names.LABEL_INSTANCE: instance,
+                **(labels(airflow) if airflow else {}),
+                **(more_labels or {}),
+            },
             annotations=_annotations(identity.queuing),
             finalizers=(names.FINALIZER,),
         ),
         spec=BatchTaskSpec(
             job=job.parameters,
             workload=Workload(secret_name=name, container=job.container),
-            airflow=airflow,
+            airflow=identity.airflow,
             priority=max(-_INT32, min(priority, _INT32 - 1)),
         ),
     )

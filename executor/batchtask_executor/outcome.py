@@ -92,7 +92,7 @@ def gone(name: str) -> Stopped:
 
 def _queued(status: BatchTaskStatus) -> Queued:
     blocked = _blocked(status)
-    why = (blocked.message if blocked else "") or status.status_reason or ""
+    why = redacted((blocked.message if blocked else "") or status.status_reason or "")
     lacks_token = blocked is not None and blocked.reason == Reason.TOKEN_EXPIRING
     return Queued(why, lacks_token, is_submitted=status.submission is not None)
 

@@ -19,7 +19,7 @@ class TokenGenerator(Protocol):
 
 
 class AirflowWorkload(Protocol):
-    """Airflow's ExecuteTask, as far as it is needed."""
+    """One of Airflow's workloads, as far as it is needed."""
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None) -> Self:
         """Copy it, with other values."""

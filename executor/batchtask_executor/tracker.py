@@ -15,6 +15,7 @@ from batchtask_executor import ledger
 from batchtask_executor.adoption import Adoptable
 from batchtask_executor.cache import Change, TaskCache
 from batchtask_executor.drafts import Drafts, TaskWorkload, airflow_identity
+from batchtask_executor.errands import Errands, Over
 from batchtask_executor.inquiries import Answer, Inquiries, Look, Looked, NotRemade, Remade, Remake
 from batchtask_executor.ledger import Known, Terms, verdict
 from batchtask_executor.manifest import (
@@ -41,7 +42,7 @@ from batchtask_executor.outcome import (
 from batchtask_executor.rows import Row
 from batchtask_executor.strays import Strays
 from batchtask_executor.table import Entry, TaskTable
-from batchtask_executor.tokens import queuing
+from batchtask_executor.tokens import AirflowWorkload, queuing
 from batchtask_executor.words import Ended, Freed, Holds, Identified, Noted, Word
 from batchtask_executor.writer import Writer
 
@@ -69,6 +70,7 @@ class Tracker:
         inquiries: Inquiries,
         metrics: Metrics,
         executor_name: str | None,
+        callback_key: Callable[[str], Hashable],
     ) -> None:
         self._table = table
         self._terms = terms
@@ -79,6 +81,7 @@ class Tracker:
         self._inquiries = inquiries
         self._metrics = metrics
         self._executor_name = executor_name
+        self._errands = Errands(callback_key)
         self._strays = Strays(cache, terms)
         self._words: list[Word] = []
         self._running: Set[Hashable] = frozenset()
@@ -88,8 +91,8 @@ class Tracker:
 
     # -- what Airflow hands over ------------------------------------------------------------------
 
-    def enter(self, workload: TaskWorkload) -> Order:
-        """Take a workload in, under an id that no other queuing has."""
+    def enter(self, workload: TaskWorkload, key: Hashable) -> Order:
+        """Take a task instance in, under an id that no other queuing has."""
         ti = workload.ti
         this_queuing = queuing(workload.token)
         had = external_id(ti.external_executor_id)
@@ -97,18 +100,23 @@ class Tracker:
         entry = Entry(
             chosen,
             (ti.dag_id, ti.task_id, ti.run_id, ti.map_index),
-            ti.key,
+            key,
             this_queuing,
             try_number=ti.try_number,
             is_written=False,
         )
+        order = self._order(entry, workload)  # before anything is told: it may not be possible
         if chosen != had:
             entry.replaced = frozenset({had or ti.external_executor_id})
-            self._words.append(Identified(ti.key, chosen))
+            self._words.append(Identified(key, chosen))
         before = self._table.add(entry)
         if before and before.seen_since is None:
             self._drop(before)  # it was never written, and nobody waits for it any more
-        return self._order(entry, workload)
+        return order
+
+    def enter_other(self, workload: AirflowWorkload, key: Hashable) -> Order:
+        """Take a callback or a connection test in."""
+        return self._errands.enter(workload, key, self._drafts)
 
     def revoke(self, key: Hashable, given: str | None) -> bool:
         """Have a task end that nothing is known of; False for one that waits for its turn."""
@@ -136,6 +144,8 @@ class Tracker:
         for entry in self._table.left(running):
             log.warning("Cancelling BatchTask %s: Airflow has ended its task instance", entry.name)
             self._drop(entry)
+        for name in self._errands.left(running):
+            self._cancel(name)
         self._adoptable = None
         for answer in self._inquiries.drain():
             _guard(self._take_answer, answer, now)
@@ -150,8 +160,10 @@ class Tracker:
 
     def _take_report(self, report: Report, now: datetime) -> None:
         entry = self._table.of_name(report.name)
-        if entry is None:
-            return  # ended or cancelled meanwhile
+        if entry is None:  # no task instance, or ended or cancelled meanwhile
+            begun, get = self._cache.listings_begun, self._cache.get
+            self._over(self._errands.take_report(report, begun, get))
+            return
         match report:
             case Renamed(new_name=new_name):
                 self._rename(entry, new_name)
@@ -187,12 +199,20 @@ class Tracker:
     def _observe(self, task: BatchTask, now: Outcome) -> None:
         """Take in what a task has come to, if it is what we know by its name."""
         entry = self._table.of_name(task.metadata.name)
+        if entry is None:
+            self._over(self._errands.take_task(task, now))
         if entry is None or not _is_of(task, entry):
             return
         if isinstance(now, End):
             self._ended(entry, now)
         for milestone in entry.milestones.passed(task, self._log_group):
             self._note(entry, milestone.event, milestone.text)
+
+    def _over(self, over: Over | None) -> None:
+        """Tell of the end of what is no task instance: no row says whether Airflow took it in."""
+        if over is not None:
+            _guard(self._metrics.ended, over.end)
+            self._words.append(Ended(over.key, over.end))
 
     def _outcome(self, task: BatchTask) -> Outcome:
         return outcome(task, self._log_group)
@@ -214,6 +234,8 @@ class Tracker:
             task = self._cache.get(entry.name)
             if task is None or not _is_of(task, entry):
                 self._ended(entry, gone(entry.name))
+        for over in self._errands.sweep(complete, self._cache.get):
+            self._over(over)
 
     # -- what is asked of Airflow's database ------------------------------------------------------
 

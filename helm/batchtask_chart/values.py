@@ -95,6 +95,14 @@ class Airflow(Closed):
     )
 
 
+class Admission(Closed):
+    enabled: bool = Field(
+        True,
+        description="Where `settings.policy` is set, refuse at the API server too what it refuses: "
+        "a ValidatingAdmissionPolicy over `settings.namespaces`.",
+    )
+
+
 class ServiceAccount(Closed):
     create: bool = Field(True, description="Make the controller's service account.")
     name: Name = Field("", description="Its name; made from the release's where empty.")
@@ -212,6 +220,7 @@ class Values(Closed):
     )
     airflow: Airflow = Field(Airflow(), description="The Airflow beside it.")
     crds: Crds = Field(Crds(), description="The CustomResourceDefinition.")
+    admission: Admission = Field(Admission(), description="The policy, at admission.")
     service_account: ServiceAccount = Field(
         ServiceAccount(), description="The controller's identity, in the cluster and with AWS."
     )

@@ -45,8 +45,8 @@ class ProcessGroup:
         return self
 
     def start(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> None:
-        """Start a process in the group; its output goes to `<directory>/<name>.log`."""
-        with self.log(name).open("wb") as log:
+        """Start a process in the group; its output goes to the end of `<directory>/<name>.log`."""
+        with self.log(name).open("ab") as log:
             self._started[name] = subprocess.Popen(  # noqa: S603
                 argv,
                 env=env,
@@ -55,6 +55,12 @@ class ProcessGroup:
                 stderr=subprocess.STDOUT,
                 process_group=self._guard.pid,
             )
+
+    def kill(self, name: str) -> None:
+        """Kill a process as a crash does; another may be started under its name."""
+        process = self._started.pop(name)
+        process.kill()
+        process.wait(END_SECONDS)
 
     def terminate(self, within_seconds: float) -> None:
         """Ask every process to end, and wait for so long: what hasn't ended then is killed."""

@@ -21,6 +21,7 @@ from batchtask_controller.clock import SystemClock
 from batchtask_controller.cluster import Api
 from batchtask_controller.config import Settings
 from batchtask_controller.handlers import login
+from batchtask_controller.places import Account
 from batchtask_controller.serve import Process
 from chaos.orders import Mutant, Orders, Point
 from chaos.trap import Trap
@@ -30,9 +31,11 @@ class TrappedBatch(AwsBatch):
     """The port `Batch`, with points before, in and after the calls that count."""
 
     def __init__(
-        self, settings: Settings, call_timeout: float, trap: Trap, mutant: Mutant | None
+        self, account: Account, call_timeout: float, trap: Trap, mutant: Mutant | None
     ) -> None:
-        super().__init__(settings.aws_region, settings.aws_endpoint_url, call_timeout)
+        super().__init__(
+            account.region, account.endpoint_url, call_timeout, role_arn=account.role_arn
+        )
         self._trap = trap
         self._mutant = mutant
 
@@ -132,7 +135,10 @@ async def run(settings: Settings, orders: Orders) -> None:
     lease_api = TrappedApi(1, trap, orders)
     process = LateProcess(
         settings,
-        batch=TrappedBatch(settings, timings.call_timeout, trap, orders.mutant),
+        batches={
+            account: TrappedBatch(account, timings.call_timeout, trap, orders.mutant)
+            for account in {settings.home, *settings.account_of.values()}
+        },
         api=api,
         lease_api=lease_api,
         clock=SystemClock(),

@@ -130,7 +130,7 @@ def _paths() -> dict[str, str]:
 
 def environment(
     *, kubeconfig: Path, endpoint_url: str, region: str, namespace: str, lease: str
-) -> Mapping[str, str]:
+) -> dict[str, str]:
     """The variables of a controller: its settings, and nothing of this process's but its paths."""
     return {
         **_paths(),

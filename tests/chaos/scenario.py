@@ -66,6 +66,8 @@ class Scenario:
     """Each controller has a Lease of its own: both act at once."""
     has_two_regions: bool = False
     """The second controller asks another region: somebody edits where tasks go, back and forth."""
+    reaches_both: bool = False
+    """Of two regions each controller can ask the other's too: the old one was left in its map."""
     forgotten_at: float | None = None
     """When AWS Batch forgets every job there is."""
     raised_after: tuple[float, float] = (0.1, 1.5)
@@ -187,6 +189,7 @@ def every_point() -> tuple[Scenario, ...]:
         with_lost_replies(),
         with_dying_executor(),
         with_map_edited(),
+        with_map_edited(reaches_both=True),
         with_retention_passed(),
     )
 
@@ -290,11 +293,14 @@ def with_dying_executor() -> Scenario:
     return Scenario(name="dying-executor", seed=0, tasks=tasks, blows=blows)
 
 
-def with_map_edited() -> Scenario:
-    """Whoever leads asks another region than the one before: each finishes what went to its own."""
+def with_map_edited(*, reaches_both: bool = False) -> Scenario:
+    """Whoever leads submits to another region than the one before.
+
+    It finishes what went to its own, and the other's too where its map still has that.
+    """
     falls = Orders(point=Point.DURING_SEND, passes=8, delay=0.03)
     return Scenario(
-        name="map-edited",
+        name=f"map-edited{'/both' if reaches_both else ''}",
         seed=0,
         tasks=plain_tasks(40, seconds=5),
         weather=((0.0, _LATENCY),),
@@ -302,6 +308,7 @@ def with_map_edited() -> Scenario:
         first=falls,
         second=falls,
         has_two_regions=True,
+        reaches_both=reaches_both,
         must_fall=1,
     )
 

@@ -1,6 +1,7 @@
 """One run: a namespace, local Batch, controllers, an executor, from first task to audit."""
 
 import contextlib
+import json
 import random
 import tempfile
 import time
@@ -357,6 +358,9 @@ def set_up(scenario: Scenario, server: ApiServer, directory: Path | None) -> Ite
                 namespace=namespace,
                 lease=lease_name(scenario, name),
             )
+            if scenario.reaches_both:
+                other = {"region": regions[1 - place], "endpointUrl": batches[1 - place].url}
+                variables["BATCHTASK_ACCOUNTS"] = json.dumps({"left": other})
             controllers.append(Controller(name, directory, {**variables, **scenario.settings}))
             stack.callback(controllers[-1].close)
         executor = None

@@ -22,8 +22,9 @@ os.environ.update(ENVIRONMENT)
 
 from airflow.configuration import conf  # noqa: E402
 from airflow.executors.base_executor import BaseExecutor  # noqa: E402
-from airflow.executors.workloads import ExecuteTask, TaskInstanceDTO  # noqa: E402
+from airflow.executors.workloads import ExecuteCallback, ExecuteTask, TaskInstanceDTO  # noqa: E402
 from airflow.executors.workloads.base import BundleInfo  # noqa: E402
+from airflow.models.callback import CallbackKey  # noqa: E402
 
 os.environ.clear()
 os.environ.update(_before)
@@ -56,3 +57,28 @@ def execute_task(executor: BaseExecutor, *, token: str | None = None, **of: Any)
         log_path="dag_id=etl/task_id=load/attempt=1.log",
         bundle_info=BundleInfo(name="dags-folder", version=None),
     )
+
+
+def execute_callback(callback_id: str, **data: Any) -> Any:
+    """A callback's workload as the scheduler makes it for a missed deadline."""
+    return KeyedCallback.model_validate(
+        {
+            "callback": {
+                "id": callback_id,
+                "fetch_method": "import_path",
+                "data": {"path": "callbacks.tell", "kwargs": {}, "dag_run_id": "1"} | data,
+            },
+            "token": "t",
+            "dag_rel_path": Path("etl.py"),
+            "bundle_info": BundleInfo(name="dags-folder", version=None),
+            "log_path": f"executor_callbacks/etl/manual/{callback_id}",
+        }
+    )
+
+
+class KeyedCallback(ExecuteCallback):
+    """A callback's workload; it has a key in Airflow 3.3 and later."""
+
+    @property
+    def key(self) -> Any:
+        return CallbackKey(self.callback.id)

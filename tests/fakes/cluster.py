@@ -207,14 +207,14 @@ class FakeCluster:
 
     # -- what users do ----------------------------------------------------------------------------
 
-    def add(self, task: BatchTask) -> BatchTask:
+    def add(self, task: BatchTask, namespace: str | None = None) -> BatchTask:
         """Create a task: uid, version, times and status are the API server's to give."""
         if task.metadata.name in self._tasks:
             raise Conflict(f"{task} already exists")
         self._uids += 1
         metadata = {
             "name": task.metadata.name,
-            "namespace": self.namespace,
+            "namespace": namespace or self.namespace,
             "uid": str(uuid.UUID(int=self._uids, version=4)),
             "generation": 1,
             "creationTimestamp": self._stamp(),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from airflow.executors.workloads import ExecuteTask
-from airflow.models.taskinstancekey import TaskInstanceKey
 
+from batchtask_executor import airflow_versions as versions
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.config import Settings
 from batchtask_executor.executor import BatchTaskExecutor
@@ -22,6 +22,7 @@ from fakes.awaiting import until
 from fakes.claims import FakeClaims, a_claimant
 from fakes.premises import FakePremises
 from fakes.rows import FakeRows
+from fakes.tasks import FakeBatchTasks
 
 
 class ConfiguredExecutor(BatchTaskExecutor):
@@ -66,10 +67,14 @@ class ConfiguredExecutor(BatchTaskExecutor):
             self._parts.cache.join(10)
             self._parts.inquiries.join(10)
 
+    def workload(self, **of: Any) -> ExecuteTask:
+        """A task instance's workload as the scheduler makes it for this executor."""
+        return execute_task(self, **of)
+
     def queue(self, **of: Any) -> ExecuteTask:
         """Queue a task instance as the scheduler does, outside its heartbeat."""
-        workload = execute_task(self, **of)
-        self.rows.queue(workload, self.job_id)
+        workload = self.workload(**of)
+        self.rows.queue(workload, self.job_id, key=versions.key(self, workload))
         self.queue_workload(workload, None)  # type: ignore[arg-type]
         return workload
 
@@ -82,11 +87,10 @@ class ConfiguredExecutor(BatchTaskExecutor):
         events = self.get_event_buffer()
         if not self.drops_events:
             for key, (state, info) in events.items():
-                if isinstance(key, TaskInstanceKey):
-                    self.rows.take(key, state, info, self.job_id)
+                self.rows.take(key, state, info, self.job_id)
         return events
 
-    def loop_until_event(self, key: TaskInstanceKey) -> tuple[str | None, Any]:
+    def loop_until_event(self, key: Any) -> tuple[str | None, Any]:
         """Loop until there is an event of this key."""
         found: dict[Any, tuple[str | None, Any]] = {}
 
@@ -139,6 +143,14 @@ class ExecutorOver(ConfiguredExecutor):
     def premises(self, settings: Settings) -> Premises:
         del settings
         return FakePremises()
+
+
+class LoadedExecutor(ExecutorOver):
+    """The executor as Airflow's loader makes it, by its class's path; over a cluster of its own."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.cluster = FakeBatchTasks()
+        super().__init__(self.cluster, **kwargs)
 
 
 def options(**values: Any) -> Mapping[str, str]:

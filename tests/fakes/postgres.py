@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from fakes.awaiting import until
 
@@ -53,15 +54,20 @@ class Postgres:
         self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def is_up(self) -> bool:
-        """Whether it takes connections."""
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", self._port)) == 0
+        """Whether it answers: it takes connections before it does."""
+        try:
+            self._execute("SELECT 1")
+        except OperationalError:
+            return False
+        return True
 
     def _execute(self, statement: str) -> None:
         engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
+        try:
+            with engine.connect() as connection:
+                connection.execute(text(statement))
+        finally:
+            engine.dispose()
 
 
 @contextmanager

@@ -46,8 +46,10 @@ class FakeRows:
 
     # -- what Airflow does ------------------------------------------------------------------------
 
-    def queue(self, workload: Any, queued_by: Any, now: datetime | None = None) -> None:
-        """Queue it, as its workload says."""
+    def queue(
+        self, workload: Any, queued_by: Any, now: datetime | None = None, key: Any = None
+    ) -> None:
+        """Queue it, as its workload says; the scheduler speaks of it by `key`."""
         ti = workload.ti
         place = ti.key.primary
         given = ti.external_executor_id
@@ -56,7 +58,7 @@ class FakeRows:
             self._workloads[place] = workload
             self.rows[place] = Row(
                 ti_id=str(ti.id),
-                key=ti.key,
+                key=key or ti.key,
                 try_number=ti.try_number,
                 state="queued",
                 external_id=external_id(given) or given,
@@ -87,18 +89,20 @@ class FakeRows:
     def take(self, key: Any, state: str | None, info: Any, job_id: Any) -> None:
         """Do as the scheduler with an executor's event."""
         with self._lock:
-            row = self.rows.get(key.primary)
-            if row is None:
+            place, row = next(
+                (each for each in self.rows.items() if each[1].key == key), (None, None)
+            )
+            if row is None or place is None:
                 return
             if state in ("running", "queued"):
                 changed = replace(row, external_id=info)
-            elif row.state not in _WAITS or row.key != key or row.queued_by != job_id:
+            elif row.state not in _WAITS or row.queued_by != job_id:
                 return
             elif row.state == "restarting" and state == "success":
                 changed = replace(row, state=None)
             else:
                 changed = replace(row, state="failed")
-            self.rows[key.primary] = changed
+            self.rows[place] = changed
 
     def _arrive(self, operation: str) -> None:
         with self._lock:

@@ -52,6 +52,19 @@ MATRIX: dict[str, dict[str, Any]] = {
         "tolerations": [{"key": "infra", "operator": "Exists"}],
         "affinity": {"nodeAffinity": {}},
     },
+    "policed": {
+        "settings": {
+            "policy": {
+                "airflow-tasks": {
+                    "jobQueues": ["analytics"],
+                    "jobDefinitions": ["worker:7", "batch"],
+                }
+            },
+            "accounts": {
+                "airflow-tasks": {"roleArn": "arn:aws:iam::123456789012:role/batchtask"},
+            },
+        },
+    },
     "extras": {
         "fullnameOverride": "bt",
         "commonLabels": {"team": "data"},

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client import REGISTRY
+from pydantic import TypeAdapter
 
 import batchtask_controller.metrics  # noqa: F401 - registers them
-from batchtask_api import rbac, submit_job
+from batchtask_api import admission, rbac, submit_job
 from batchtask_api.crd import custom_resource_definition
+from batchtask_api.policy import Rules
 from batchtask_controller.config import Settings
 from helm.chart import CHART, NAMESPACE, ROOT, Rendered, helm, render
 from helm.matrix import MATRIX
@@ -118,9 +120,36 @@ def test_the_plain_manifests_are_the_charts() -> None:
         for body in rendered.objects
         if "helm.sh/hook" not in body["metadata"].get("annotations", {})
     ]
-    found = [bare(body) for body in plain if body["metadata"]["name"] != NAMESPACE]
+    # And the policy is what an administrator narrows there, and values hold here.
+    found = [
+        bare(body) for body in plain if body["metadata"]["name"] not in {NAMESPACE, admission.NAME}
+    ]
 
     assert in_order(found) == in_order(meant)
+
+
+def test_the_policy_is_the_same_at_admission_and_in_the_controller() -> None:
+    given = MATRIX["policed"]["settings"]
+    rendered = render(MATRIX["policed"])
+    rules = TypeAdapter(Rules).validate_python(given["policy"])
+
+    found = rendered.one("ValidatingAdmissionPolicy")
+    meant = admission.policy("the rules")
+    variables = found["spec"]["variables"]
+    assert json.loads(variables[0].pop("expression")) == given["policy"]
+    meant["spec"]["variables"][0].pop("expression")
+    assert bare(found) == meant
+    bound = rendered.one("ValidatingAdmissionPolicyBinding")
+    assert bare(bound) == admission.binding(["airflow-tasks"])
+    assert TypeAdapter(Rules).validate_json(rendered.env()["BATCHTASK_POLICY"]) == rules
+    assert json.loads(rendered.env()["BATCHTASK_ACCOUNTS"]) == given["accounts"]
+
+
+@pytest.mark.parametrize(
+    "values", [{}, MATRIX["policed"] | {"admission": {"enabled": False}}], ids=["none", "off"]
+)
+def test_without_a_policy_nothing_is_refused_at_admission(values: dict[str, Any]) -> None:
+    assert not {kind for kind in render(values).kinds() if kind.startswith("Validating")}
 
 
 def test_kubectl_meets_no_object_before_its_namespace() -> None:

@@ -48,9 +48,11 @@ app.kubernetes.io/component: controller
 {{- range $name := keys .Values.settings | concat (keys $made) | uniq | sortAlpha }}
 {{- $value := index $.Values.settings $name }}
 {{- if kindIs "invalid" $value }}{{ $value = index $made $name }}{{ end }}
+{{- if kindIs "slice" $value }}{{ $value = join "," $value }}{{ end }}
+{{- if kindIs "map" $value }}{{ $value = toJson $value }}{{ end }}
 {{- if not (kindIs "invalid" $value) }}
 - name: BATCHTASK_{{ snakecase $name | upper }}
-  value: {{ ternary (join "," $value) (toString $value) (kindIs "slice" $value) | quote }}
+  value: {{ toString $value | quote }}
 {{- end }}
 {{- end }}
 {{- with .Values.extraEnv }}

@@ -4,15 +4,17 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
-from batchtask_local.batch import errors, signature
-from batchtask_local.batch.arns import Arns, name_of
+from batchtask_local.batch import errors, signature, sts
+from batchtask_local.batch.arns import name_of
 from batchtask_local.batch.errors import ApiError
 from batchtask_local.batch.faults import FaultGate, Faults, ReplyFault
+from batchtask_local.batch.iam import Access, accesses
 from batchtask_local.batch.journal import Entry, Journal
 from batchtask_local.batch.operations import Call, World, handlers
 from batchtask_local.batch.protocol import HttpRequest, InvalidReplyError, Operation, Protocol
@@ -45,6 +47,7 @@ class _Exchange:
     caller: str = ""
     request: Mapping[str, Any] = field(default_factory=dict)
     job_id: str | None = None
+    iam: Sequence[Access] = ()
     took_effect: bool = False
 
     @property
@@ -76,11 +79,6 @@ class Api:
         self._handlers = handlers(world)
         self.gate = self.gate_of(faults)
 
-    @property
-    def arns(self) -> Arns:
-        """The names of this account and region."""
-        return self._world.arns
-
     def gate_of(self, faults: Faults) -> FaultGate:
         """Return a gate that lets through what the faults leave.
 
@@ -102,6 +100,22 @@ class Api:
         self._record(exchange, answer, outcome)
         return answer
 
+    def answer_sts(self, request: HttpRequest, headers: Mapping[str, str]) -> Answer | None:
+        """Answer a call of STS; None: it is none.
+
+        GetCallerIdentity needs no right, and goes unrecorded.
+        """
+        reply = sts.reply(request, self._world.arns)
+        if reply is None:
+            return None
+        if reply.role_arn is not None:
+            try:
+                caller = signature.read(headers).access_key
+            except ApiError as error:
+                return _error_answer(error, _Exchange())
+            self._record_sts(reply, reply.role_arn, caller)
+        return Answer(reply.status, {"Content-Type": sts.CONTENT_TYPE}, reply.body)
+
     def perform(self, name: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """Do an operation from within, as its call would, without faults and unrecorded.
 
@@ -120,6 +134,9 @@ class Api:
         exchange.caller = signed.access_key
         exchange.request = self._protocol.parse(operation, request)
         exchange.job_id = exchange.request.get("jobId")
+        exchange.iam = accesses(
+            operation.name, exchange.request, self._world.arns, self._world.tags
+        )
         if refusal is not None:
             raise refusal
         signed.check_age(datetime.now(UTC), self._signature_life)
@@ -153,6 +170,21 @@ class Api:
             arns = self._world.arns
             raise errors.access_denied(operation.name, arns.queue(queue), arns.user)
 
+    def _record_sts(self, reply: sts.Reply, role_arn: str, caller: str) -> None:
+        is_done = reply.status == HTTPStatus.OK
+        self._journal.add(
+            Entry(
+                time=time.time_ns() // 1_000_000,
+                operation=reply.operation,
+                outcome="ok" if is_done else "AccessDenied",
+                status=reply.status,
+                request_id=str(uuid.uuid4()),
+                caller=caller,
+                took_effect=is_done,
+                iam=[Access(f"sts:{reply.operation}", [role_arn])],
+            )
+        )
+
     def _record(self, exchange: _Exchange, answer: Answer, outcome: str) -> None:
         jobs = exchange.request.get("jobs")
         self._journal.add(
@@ -167,6 +199,7 @@ class Api:
                 job_name=exchange.job_name,
                 job_id=exchange.job_id,
                 job_count=None if jobs is None else len(jobs),
+                iam=exchange.iam,
                 milliseconds=round((time.perf_counter() - exchange.begun_at) * 1000, 3),
             )
         )

@@ -22,6 +22,14 @@ class Arns:
         """Name one revision of a job definition."""
         return self._batch(f"job-definition/{name}:{revision}")
 
+    def definition_named(self, reference: str) -> str:
+        """Name a job definition as a call does, with a revision or without."""
+        return self._batch(f"job-definition/{reference}")
+
+    def log_stream(self, group: str, stream: str) -> str:
+        """Name a log stream."""
+        return f"arn:aws:logs:{self.region}:{self.account}:log-group:{group}:log-stream:{stream}"
+
     def job(self, job_id: str) -> str:
         """Name a job."""
         return self._batch(f"job/{job_id}")

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from batchtask_local.batch.iam import Access
+
 MAX_ENTRIES = 500_000
 """How many entries are held in memory; the file has them all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One call. It never holds what the call said of the job beyond its name."""
+    """One call. It never holds what the call said of the job beyond its name and its tags."""
 
     time: int
     """When it came, in ms since 1970."""
@@ -30,6 +32,8 @@ class Entry:
     job_id: str | None = None
     job_count: int | None = None
     """How many jobs it asked for."""
+    iam: Sequence[Access] = ()
+    """What IAM is asked about it, for the operations that this project calls."""
     milliseconds: float = 0.0
     """How long the answer took."""
 

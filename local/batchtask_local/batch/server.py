@@ -6,7 +6,6 @@ from typing import Any
 from aiohttp import web
 from pydantic import ValidationError
 
-from batchtask_local.batch import sts
 from batchtask_local.batch.api import Api
 from batchtask_local.batch.faults import Faults
 from batchtask_local.batch.inspection import Inspection
@@ -68,8 +67,8 @@ class Server:
             target=request.headers.get("X-Amz-Target"),
             body=await request.read(),
         )
-        if sts.is_identity_call(call):
-            return web.Response(body=sts.identity(self._api.arns), content_type=sts.CONTENT_TYPE)
+        if asked := self._api.answer_sts(call, request.headers):
+            return web.Response(status=asked.status, headers=asked.headers, body=asked.body)
         latency = self._api.gate.latency_seconds()
         if latency:
             await asyncio.sleep(latency)

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,8 @@ MANIFESTS = Path(__file__).resolve().parents[3] / "manifests"
 AIRFLOW_NAMESPACE = "airflow"
 AIRFLOW_ACCOUNTS = ("airflow-scheduler", "airflow-api-server")
 CONTROLLER_NAMESPACE = "batchtask-system"
+
+_LOGIN_SECONDS = 24 * 3600
 
 Api = Literal["envtest", "emulator", "kubeconfig"]
 
@@ -94,12 +97,13 @@ def _local(server: ApiServer) -> Cluster:
         path = _PATHS["ServiceAccount"].format(namespace=AIRFLOW_NAMESPACE)
         server.request("POST", path, account)
     scheduler, api_server = AIRFLOW_ACCOUNTS
+    login = partial(server.kubeconfig_for_service_account, seconds=_LOGIN_SECONDS)
     return Cluster(
         "a real kube-apiserver, with the rights of manifests/rbac.yaml",
         server.kubeconfig,
-        server.kubeconfig_for_service_account(CONTROLLER_NAMESPACE, "batchtask-controller"),
-        server.kubeconfig_for_service_account(AIRFLOW_NAMESPACE, scheduler),
-        server.kubeconfig_for_service_account(AIRFLOW_NAMESPACE, api_server),
+        login(CONTROLLER_NAMESPACE, "batchtask-controller"),
+        login(AIRFLOW_NAMESPACE, scheduler),
+        login(AIRFLOW_NAMESPACE, api_server),
         server,
     )
 

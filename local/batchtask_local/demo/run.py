@@ -16,6 +16,7 @@ def follow(running: Stage, show: Show) -> tuple[str, str]:
     """Start a run and show it until it ends; return its id and its state."""
     airflow = running.airflow
     run_id = airflow.trigger(DAG_ID)
+    airflow.unpause()
     deadline = time.monotonic() + _RUN_SECONDS
     with show.tasks() as tasks:
         while (state := airflow.run_state(DAG_ID, run_id)) not in {"success", "failed"}:

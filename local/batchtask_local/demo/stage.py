@@ -6,14 +6,14 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from batchtask_api.names import DEFAULT_NAMESPACE
 from batchtask_local.batch import LocalBatchConfig, LocalBatchHandle, Queue, running
-from batchtask_local.demo.airflow import COMPONENTS, Airflow, AirflowError
+from batchtask_local.demo.airflow import COMPONENTS, EXECUTOR, Airflow, AirflowError
 from batchtask_local.demo.cluster import Api, Cluster, cluster
 from batchtask_local.demo.expected import DAG_ID
 from batchtask_local.demo.progress import Show
@@ -26,8 +26,27 @@ SHELL_DEFINITION = "local-shell"
 LOGGING_CONFIG = "batchtask_executor.logging_config.LOGGING_CONFIG"
 
 _SECTION = "AIRFLOW__BATCHTASK_EXECUTOR__"
-_READY_SECONDS = 180
 _STOP_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Play:
+    """What is put on the stage: DAGs, and the Airflow that runs them."""
+
+    dags: Path = DAGS
+    dag_ids: frozenset[str] = frozenset({DAG_ID})
+    """The stage is ready once these are parsed."""
+    executor: str = EXECUTOR
+    components: Mapping[str, Sequence[str]] = field(default_factory=lambda: COMPONENTS)
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Variables of Airflow's components."""
+    shared: Mapping[str, str] = field(default_factory=dict)
+    """Variables of Airflow's components and of the jobs."""
+    vcpus: int = 8
+    """So many jobs run at a time."""
+    executor_kubeconfig: Callable[[Path], Path] = lambda given: given
+    """Makes, of the executor's way to the API server, another."""
+    ready_seconds: float = 180
 
 
 @dataclass(frozen=True)
@@ -38,44 +57,70 @@ class Stage:
     batch: LocalBatchHandle
     airflow: Airflow
     home: Path
+    processes: ProcessGroup
+    play: Play
+    health_port: int
+
+    def start_controller(self) -> None:
+        """Start the controller: the first, or another after its death."""
+        environment = _controller_environment(self.cluster, self.batch, self.health_port)
+        command = [sys.executable, "-m", "batchtask_controller"]
+        self.processes.start("controller", command, environment)
+
+    def start_airflow(self, component: str) -> None:
+        """Start a component of Airflow's: the first, or another after its death."""
+        command = self.airflow.command(*self.play.components[component])
+        environment = {**self.airflow.environment(), **_only_for(component, self.cluster)}
+        self.processes.start(component, command, environment)
 
 
 @contextlib.contextmanager
-def stage(api: Api, context: str | None, home: Path, show: Show) -> Iterator[Stage]:
+def stage(
+    api: Api, context: str | None, home: Path, show: Show, play: Play | None = None
+) -> Iterator[Stage]:
     """Start all parts; stop them all when the context ends, however it ends.
+
+    Without a play it is the demonstration's.
 
     Raises:
         ApiServerError, AirflowError: a part did not start; the text says which, and why.
     """
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
+    play = play or Play()
     airflow_port, health_port = _free_port(), _free_port()
     with contextlib.ExitStack() as parts:
-        airflow = Airflow(home / "airflow", airflow_port, DAGS, {})
+        airflow = Airflow(
+            home / "airflow", airflow_port, play.dags, play.options, play.executor, play.shared
+        )
         threads = parts.enter_context(ThreadPoolExecutor(1))
         migration = threads.submit(airflow.migrate)
         with show.phase(f"API server ({api})"):
             where = parts.enter_context(cluster(api, context, show.note))
         with show.phase("local Batch"):
-            batch = parts.enter_context(running(_batch(home, airflow)))
+            batch = parts.enter_context(running(_batch(home, airflow, play.vcpus)))
         processes = parts.enter_context(ProcessGroup(home / "logs"))
         with show.phase("Airflow's database"):
             migration.result()
-        with show.phase("controller, Airflow's api-server, scheduler and dag-processor"):
-            airflow = Airflow(airflow.home, airflow.port, DAGS, _options(where), airflow.jwt_secret)
+        with show.phase(f"controller, Airflow's {', '.join(play.components)}"):
+            kubeconfig = play.executor_kubeconfig(where.executor)
+            airflow = replace(airflow, options={**_options(kubeconfig), **play.options})
             parts.callback(processes.terminate, _STOP_SECONDS)
             parts.callback(where.clear)
-            _start(processes, where, batch, airflow, health_port)
-            _await(airflow.is_healthy, processes, "Airflow")
-            _await(lambda: airflow.knows(DAG_ID), processes, "Airflow's dag-processor")
-        yield Stage(where, batch, airflow, home)
+            started = Stage(where, batch, airflow, home, processes, play, health_port)
+            started.start_controller()
+            for component in play.components:
+                started.start_airflow(component)
+            _await(started, airflow.is_healthy, "Airflow")
+            _await(started, lambda: _knows_all(started), "Airflow's dag-processor")
+        yield started
         show.say("stopping what was started")
 
 
-def _batch(home: Path, airflow: Airflow) -> LocalBatchConfig:
+def _batch(home: Path, airflow: Airflow, vcpus: int) -> LocalBatchConfig:
     return LocalBatchConfig(
         directory=home / "batch",
-        queues=[Queue(QUEUE, vcpus=8)],
+        queues=[Queue(QUEUE, vcpus=vcpus)],
         job_definitions=[_definition(DEFINITION), _definition(SHELL_DEFINITION)],
         environment=airflow.job_environment(),
     )
@@ -87,10 +132,10 @@ def _definition(name: str) -> dict[str, object]:
     return {"jobDefinitionName": name, "type": "container", "containerProperties": container}
 
 
-def _options(where: Cluster) -> dict[str, str]:
+def _options(kubeconfig: Path) -> dict[str, str]:
     return {
         f"{_SECTION}IN_CLUSTER": "False",
-        f"{_SECTION}CONFIG_FILE": str(where.executor),
+        f"{_SECTION}CONFIG_FILE": str(kubeconfig),
         f"{_SECTION}NAMESPACE": DEFAULT_NAMESPACE,
         f"{_SECTION}JOB_QUEUE": QUEUE,
         f"{_SECTION}JOB_DEFINITION": DEFINITION,
@@ -105,20 +150,6 @@ def _only_for(component: str, where: Cluster) -> Mapping[str, str]:
         f"{_SECTION}CONFIG_FILE": str(where.reader),
         "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": LOGGING_CONFIG,
     }
-
-
-def _start(
-    processes: ProcessGroup,
-    where: Cluster,
-    batch: LocalBatchHandle,
-    airflow: Airflow,
-    health_port: int,
-) -> None:
-    controller = _controller_environment(where, batch, health_port)
-    processes.start("controller", [sys.executable, "-m", "batchtask_controller"], controller)
-    for name, words in COMPONENTS.items():
-        environment = {**airflow.environment(), **_only_for(name, where)}
-        processes.start(name, airflow.command(*words), environment)
 
 
 def _controller_environment(
@@ -139,14 +170,25 @@ def _controller_environment(
     }
 
 
-def _await(condition: Callable[[], bool], processes: ProcessGroup, who: str) -> None:
-    deadline = time.monotonic() + _READY_SECONDS
+def _knows_all(started: Stage) -> bool:
+    """Whether every DAG was parsed; an AirflowError where one can't be."""
+    try:
+        known, errors = started.airflow.dag_ids(), started.airflow.import_errors()
+    except AirflowError:
+        return False  # it is busy
+    for file, why in errors.items():
+        raise AirflowError(f"{file} can't be used: {why.strip()[-500:]}")
+    return known >= started.play.dag_ids
+
+
+def _await(started: Stage, condition: Callable[[], bool], who: str) -> None:
+    within = started.play.ready_seconds
+    deadline = time.monotonic() + within
     while not condition():
-        processes.check()
+        started.processes.check()
         if time.monotonic() > deadline:
-            raise AirflowError(
-                f"{who} was not ready within {_READY_SECONDS} s; see {processes.log('scheduler')}"
-            )
+            logs = started.home / "logs"
+            raise AirflowError(f"{who} was not ready within {within:.0f} s; see {logs}")
         time.sleep(0.3)
 
 

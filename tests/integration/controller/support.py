@@ -66,7 +66,9 @@ def apply_manifests(server: ApiServer) -> None:
 
 
 @contextmanager
-def local_batch(directory: Path) -> Iterator[LocalBatchHandle]:
+def local_batch(
+    directory: Path, *, account: str = "123456789012", region: str = "us-east-1"
+) -> Iterator[LocalBatchHandle]:
     """Local Batch with a definition of processes, and one of jobs that only say they run."""
 
     def definition(name: str, image: str) -> dict[str, Any]:
@@ -83,6 +85,8 @@ def local_batch(directory: Path) -> Iterator[LocalBatchHandle]:
         queues=[Queue("default", 64)],
         job_definitions=[definition("shell", "busybox"), definition("worker", SIMULATED_IMAGE)],
         environment={"PATH": os.environ["PATH"]},
+        account=account,
+        region=region,
     )
     with run_local_batch(config) as server:
         yield server

@@ -30,3 +30,11 @@ async def test_of_the_real_api_server(envtest_server: ApiServer) -> None:
 
     async with real_cluster(envtest_server, namespace) as cluster:
         assert await created(cluster, 5) == await cluster.tasks.uids()
+
+
+async def test_of_the_real_api_server_without_any(envtest_server: ApiServer) -> None:
+    namespace = f"test-{uuid.uuid4().hex[:12]}"
+    envtest_server.create_namespace(namespace)
+
+    async with real_cluster(envtest_server, namespace) as cluster:
+        assert await cluster.tasks.uids() == set()

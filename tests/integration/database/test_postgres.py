@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancekey import TaskInstanceKey
 from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import Session
 
-from batchtask_api import Phase
+from batchtask_api import AirflowIdentity, Phase
 from batchtask_executor.database import DatabaseRows
 from batchtask_executor.rows import RowsUnavailable
 from fakes.airflow_database import DAG_ID, RUN_ID, AirflowDatabase
@@ -150,6 +151,10 @@ def test_a_scheduler_that_was_thought_dead_leaves_its_tasks_to_the_other(
 # -- the adapter ----------------------------------------------------------------------------------
 
 
+def _key(of: AirflowIdentity) -> TaskInstanceKey:
+    return TaskInstanceKey(of.dag_id, of.task_id, of.run_id, of.try_number, of.map_index)
+
+
 def _place(task_id: str) -> Any:
     return (DAG_ID, task_id, RUN_ID, -1)
 
@@ -160,7 +165,7 @@ def test_more_rows_than_a_select_takes_are_read(database: AirflowDatabase) -> No
     database.change("t3", state="running", pid=7, external_executor_id="ARN", queued_by_job_id=9)
     places = {_place(f"t{number}") for number in range(1200)}
 
-    found = DatabaseRows(lambda: None).find(places)
+    found = DatabaseRows(lambda: None, _key).find(places)
 
     assert found.keys() == {_place(task_id) for task_id in known}
     row = found[_place("t3")]
@@ -182,7 +187,7 @@ def test_a_workload_is_made_anew_only_while_it_is_queued_under_that_id(
     database.write_run("load")
     scheduler = start(database)
     scheduler.queue()
-    rows = DatabaseRows(lambda: scheduler.executor.jwt_generator)
+    rows = DatabaseRows(lambda: scheduler.executor.jwt_generator, _key)
     external_id = database.of().external_executor_id
     made = rows.workload(_place("load"), external_id)
     assert made is not None
@@ -198,7 +203,7 @@ def test_a_workload_is_made_anew_only_while_it_is_queued_under_that_id(
 
 def test_a_database_that_does_not_answer_is_unavailable() -> None:
     without_tables = create_engine("sqlite://")
-    rows = DatabaseRows(lambda: None, sessions=lambda: Session(without_tables))
+    rows = DatabaseRows(lambda: None, _key, sessions=lambda: Session(without_tables))
 
     with pytest.raises(RowsUnavailable, match="can't read Airflow's task instances"):
         rows.find({_place("load")})

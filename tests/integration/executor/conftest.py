@@ -11,6 +11,9 @@ from fakes.clusters import ServedCluster
 from fakes.executors import ConfiguredExecutor, options
 from fakes.rows import FakeRows
 
+if not hasattr(ConfiguredExecutor, "run_workload"):  # Airflow 3.2 runs no callbacks in jobs
+    collect_ignore = ["test_callbacks_on_a_cluster.py"]
+
 StartExecutor = Callable[..., ConfiguredExecutor]
 
 

@@ -34,7 +34,7 @@ def main() -> int:
     logs.configure(settings.log_format, settings.log_level)
     timings = scaled(float(os.environ[FACTOR]))
     batch = AwsBatch(settings.aws_region, settings.aws_endpoint_url, timings.call_timeout)
-    asyncio.run(serve(settings, batch, SystemClock(), timings))
+    asyncio.run(serve(settings, {settings.home: batch}, SystemClock(), timings))
     return 0
 
 

@@ -9,8 +9,10 @@ from batchtask_api import generate
 
 FILES = {
     "api/batchtask_api/submit_job.json",
+    "helm/airflow-batchtask/files/admission-spec.yaml",
     "helm/airflow-batchtask/files/crd-spec.yaml",
     "helm/airflow-batchtask/files/rbac.yaml",
+    "manifests/admission.yaml",
     "manifests/crd.yaml",
     "manifests/namespace.yaml",
     "manifests/rbac.yaml",

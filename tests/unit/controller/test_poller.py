@@ -24,6 +24,7 @@ class Sweeper:
         self.poller = Poller(
             batch=self.batch,
             store=self.store,
+            is_ours=lambda _: True,
             queue=self.queue,
             clock=clock,
             interval_seconds=10,

@@ -1,27 +1,21 @@
 """The whole controller but kopf and HTTP, in virtual time, over fakes that outlive it."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from batchtask_api import BatchTask, Phase
-from batchtask_controller.batch import Batch, JobRequest, JobStatus
+from batchtask_controller.batch import JobRequest, JobStatus
 from batchtask_controller.census import Census
-from batchtask_controller.crew import Crew, Sweep
+from batchtask_controller.config import Settings
+from batchtask_controller.crew import Crew
+from batchtask_controller.desk import Desks
 from batchtask_controller.echo import Echo
 from batchtask_controller.leader import Leader
-from batchtask_controller.log_tails import LogTails
-from batchtask_controller.orphans import Orphans, Scope
-from batchtask_controller.paced import PacedBatch
-from batchtask_controller.pacer import Pacer
-from batchtask_controller.poller import Poller
-from batchtask_controller.reconcile import Reconciler
-from batchtask_controller.recovery import Recovery
+from batchtask_controller.places import Account, Place, Places
+from batchtask_controller.staff import Common, staff
 from batchtask_controller.store import Record, Store
-from batchtask_controller.submitter import Origin, Submitter
 from batchtask_controller.timings import Timings
-from batchtask_controller.turns import Turns
-from batchtask_controller.waiting import Waiting
-from batchtask_controller.workqueue import WorkQueue
 from batchtask_controller.writer import StatusWriter
 from fakes.batch import FakeBatch
 from fakes.clock import FakeClock, VirtualTimeLoop
@@ -36,85 +30,62 @@ class Controller:
     def __init__(
         self,
         cluster: FakeCluster,
-        batch: FakeBatch,
+        batches: Mapping[str, FakeBatch],
         clock: FakeClock,
         *,
         identity: str = "one",
         timings: Timings | None = None,
         region: str | None = None,
-        calls_per_second: float = 40.0,
         watch_delay: float = 0.05,
-        blocked_after_seconds: float = 900.0,
         orphan_sweep_seconds: float = 0.0,
-        log_tail: bool = True,
         orphans_per_sweep: int = 0,
+        **settings: object,
     ) -> None:
+        """Start none yet; `batches` has the account of each namespace, and under "" its own."""
         self._cluster = cluster
         self._watch_delay = watch_delay
         self.identity = identity
         timings = timings or Timings()
-        self.pacer = pacer = Pacer(calls_per_second, clock)
-        paced: Batch = PacedBatch(batch, pacer)
-        origin = Origin(identity, CLUSTER_UID, batch.account, region or batch.region)
-        self.store, self.queue, self.waiting = Store(), WorkQueue(), Waiting()
+        options = Settings(
+            namespaces=(cluster.namespace,),
+            orphan_sweep_seconds=orphan_sweep_seconds,
+            terminate_orphans=orphans_per_sweep > 0,
+            orphans_per_sweep=orphans_per_sweep or 10,
+            **settings,  # type: ignore[arg-type]
+        )
+        located = {
+            name: Place(Account(endpoint_url=name), batch.account, region or batch.region)
+            for name, batch in batches.items()
+        }
+        home = located[""]
+        places = Places(home, {name: place for name, place in located.items() if name})
+        self.store = Store()
         self.leader = Leader(cluster, identity, clock, timings)
-        writer = StatusWriter(cluster, self.store, Echo(clock))
-        self.submitter = Submitter(
-            batch=paced,
-            writer=writer,
-            origin=origin,
+        common = Common(
+            settings=options,
+            identity=identity,
+            cluster_uid=CLUSTER_UID,
+            places=places,
+            store=self.store,
+            tasks=cluster,
+            writer=StatusWriter(cluster, self.store, Echo(clock)),
             leads=self.leader.leads,
             clock=clock,
             timings=timings,
         )
-        self.recovery = Recovery(
-            batch=paced, writer=writer, origin=origin, clock=clock, timings=timings
-        )
-        self.turns = Turns(
-            batch=paced, queue=self.queue, clock=clock, limit_seconds=blocked_after_seconds
-        )
-        self.reconciler = Reconciler(
-            store=self.store,
-            queue=self.queue,
-            waiting=self.waiting,
-            tasks=cluster,
-            batch=paced,
-            writer=writer,
-            submitter=self.submitter,
-            recovery=self.recovery,
-            turns=self.turns,
-            log_tails=LogTails(batch=paced, clock=clock, is_on=log_tail),
-            clock=clock,
-            timings=timings,
-        )
-        self.poller = Poller(
-            batch=paced, store=self.store, queue=self.queue, clock=clock, interval_seconds=10
-        )
+        staffs = staff(common, {place: batches[name] for name, place in located.items()})
+        self.pacer = staffs[home].desk.pacer
         census = Census(
             store=self.store, tasks=cluster, clock=clock, interval_seconds=timings.count_again
         )
-        sweeps: list[Sweep] = [self.poller.sweep, self.turns.sweep, census.sweep]
-        if orphan_sweep_seconds:
-            orphans = Orphans(
-                batch=paced,
-                store=self.store,
-                tasks=cluster,
-                scope=Scope(CLUSTER_UID, frozenset({cluster.namespace})),
-                leads=self.leader.leads,
-                clock=clock,
-                interval_seconds=orphan_sweep_seconds,
-                most_ended=orphans_per_sweep,
-            )
-            sweeps.append(orphans.sweep)
+        desks = {place: each.desk for place, each in staffs.items()}
+        self.desks = Desks(self.store, places, desks)
         self.crew = Crew(
-            reconciler=self.reconciler,
+            desks=self.desks,
             leader=self.leader,
-            sweeps=sweeps,
-            pacer=pacer,
+            sweeps=[census.sweep, *(sweep for each in staffs.values() for sweep in each.sweeps)],
             tasks=cluster,
             store=self.store,
-            queue=self.queue,
-            waiting=self.waiting,
             submissions=16,
         )
         self.watch: Watch
@@ -151,7 +122,7 @@ class Controller:
 
     def _observed(self, task: BatchTask) -> None:
         if self.store.observe(task):
-            self.queue.add(task.metadata.uid)
+            self.desks.add(task.metadata.uid)
 
 
 @dataclass
@@ -175,11 +146,16 @@ class World:
         batch.arrived = world._job_arrived
         return world
 
-    def start(self, identity: str = "one", **settings: object) -> Controller:
-        """Start a controller."""
+    def start(
+        self,
+        identity: str = "one",
+        accounts: Mapping[str, FakeBatch] | None = None,
+        **settings: object,
+    ) -> Controller:
+        """Start a controller; `accounts` has the AWS Batch of namespaces with one of their own."""
         controller = Controller(
             self.cluster,
-            self.batch,
+            {"": self.batch, **(accounts or {})},
             self.clock,
             identity=identity,
             **settings,  # type: ignore[arg-type]

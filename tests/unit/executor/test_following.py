@@ -131,6 +131,24 @@ def test_a_late_end_leaves_the_task_that_was_queued_again_alone(
     assert not is_cancelled(cluster, name_of(second))
 
 
+def test_a_late_end_is_not_told_while_the_row_has_the_earlier_id(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    executor.drops_events = True  # Airflow doesn't take the other id in
+    first = running(executor, cluster)
+    stale = first.ti.external_executor_id
+    second = executor.queue(id=first.ti.id, external_executor_id=stale)
+    executor.loop()
+    executor.loop_until(lambda: len(cluster.secrets) == 2)
+    assert executor.rows.of(second.ti).external_id == stale
+
+    cluster.set_status(name_of(first), phase=Phase.SUCCEEDED)
+
+    events = executor.loop_until(lambda: len(executor._table) == 1)
+    assert {state for state, _ in events.values()} <= {"running"}
+    assert executor.running == {second.ti.key}
+
+
 def test_a_row_read_before_the_end_was_seen_is_read_again(
     executor: ExecutorOver, cluster: FakeBatchTasks
 ) -> None:
@@ -187,14 +205,17 @@ def test_an_event_is_not_told_again_before_the_scheduler_can_have_taken_it_in(
 ) -> None:
     executor.drops_events = True
     workload = running(executor, cluster)
+    looks(executor)
+    executor.pass_time(13)
     cluster.set_status(name_of(workload), phase=Phase.FAILED)
     executor.loop_until_event(workload.ti.key)
-    before = executor.rows.requests["find"]
 
-    for _ in range(20):
-        assert not executor.loop()
+    executor.pass_time(3)  # all other rows are to be read now
+    assert not executor.loop()
 
-    assert executor.rows.requests["find"] == before
+    (entry,) = executor._table
+    assert entry.reported_at
+    assert not entry.is_asked
 
 
 def test_an_id_that_airflow_did_not_take_in_is_told_again(
@@ -634,6 +655,26 @@ def test_a_task_whose_workload_was_never_written_is_given_it_by_its_heir(
     assert cluster.secrets[name_of(workload)].owner.uid == (
         cluster.objects[name_of(workload)].metadata.uid
     )
+
+
+def test_a_name_that_is_taken_when_an_heir_writes_is_its_own(
+    executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
+) -> None:
+    """The scheduler that was thought dead had a request under way."""
+    workload = written(executor, cluster)
+    task = cluster.objects.pop(name_of(workload))
+    cluster.secrets.clear()
+    take_over(executor, heir)
+    heir.loop_until(lambda: heir._parts.cache.last_complete)  # type: ignore[union-attr]
+    cluster.objects[name_of(workload)] = task  # and the watch doesn't show it yet
+
+    heir.try_adopt_task_instances([workload.ti])
+    heir.rows.change(workload.ti, queued_by=2)
+
+    heir.loop_until(lambda: name_of(workload) in cluster.secrets)
+    assert list(cluster.objects) == [name_of(workload)]
+    looks(heir)
+    assert heir.rows.of(workload.ti).external_id == workload.ti.external_executor_id
 
 
 def test_a_submitted_task_is_adopted_and_nothing_is_written(

@@ -94,3 +94,20 @@ def test_an_ended_server_is_quoted(tmp_path: Path) -> None:
     assert lines[-1] == "the end"
     assert lines[-2] == "100"
     assert "1" not in lines
+
+
+def test_a_killed_server_may_be_started_again_and_its_log_goes_on(tmp_path: Path) -> None:
+    command = ["sh", "-c", "trap '' TERM; echo $$; exec sleep 300"]
+    with ProcessGroup(tmp_path) as processes:
+        processes.start("sleeper", command)
+        until(lambda: processes.log("sleeper").read_text())
+        first = int(processes.log("sleeper").read_text())
+
+        processes.kill("sleeper")
+        processes.check()
+        processes.start("sleeper", command)
+        until(lambda: len(processes.log("sleeper").read_text().split()) == 2)
+
+        assert not is_alive(first)
+        assert is_alive(int(processes.log("sleeper").read_text().split()[1]))
+        processes.check()

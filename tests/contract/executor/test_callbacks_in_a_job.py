@@ -1,0 +1,68 @@
+"""What a job's process makes of a callback: its exit code is all that the executor learns."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from batchtask_controller.request import COMMAND
+from batchtask_executor.tokens import minted
+from batchtask_executor.workload import Facts
+from fakes.airflow import ENVIRONMENT, execute_callback
+from fakes.executors import ExecutorOver
+from fakes.tasks import FakeBatchTasks
+
+CALLBACKS = """
+from pathlib import Path
+
+def tell(where):
+    Path(where).write_text("told")
+
+def fail(where):
+    raise RuntimeError("no")
+"""
+
+
+def run(tmp_path: Path, function: str) -> subprocess.CompletedProcess[str]:
+    """Run the command of a job with the workload of a callback, as the Secret would hold it."""
+    (tmp_path / "callbacks.py").write_text(CALLBACKS)
+    workload = execute_callback(
+        "4d828a62-a417-4936-a7a6-2b3fabacecab",
+        path=f"callbacks.{function}",
+        kwargs={"where": str(tmp_path / "told")},
+    )
+    generator = ExecutorOver(FakeBatchTasks()).jwt_generator
+    content = minted(workload, Facts.of(workload).subject, generator, timedelta(hours=1)).content
+    return subprocess.run(
+        [sys.executable, *COMMAND[1:], content.get_secret_value()],
+        env=os.environ
+        | ENVIRONMENT
+        | {
+            "AIRFLOW_HOME": str(tmp_path / "home"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path),
+            "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(tmp_path / "logs"),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": "http://127.0.0.1:9/execution/",
+        },
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def test_it_is_called_where_the_executor_says_that_it_takes_callbacks(tmp_path: Path) -> None:
+    ended = run(tmp_path, "tell")
+
+    taken = ExecutorOver(FakeBatchTasks()).supports_callbacks
+    assert (ended.returncode == 0) == taken, ended.stdout + ended.stderr
+    assert (tmp_path / "told").exists() == taken
+
+
+@pytest.mark.parametrize("function", ["fail", "not_there"])
+def test_one_that_raises_fails_its_job(tmp_path: Path, function: str) -> None:
+    ended = run(tmp_path, function)
+
+    assert ended.returncode == 1

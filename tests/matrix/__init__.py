@@ -1,0 +1,1 @@
+"""Airflow's bundled example DAGs on BatchTaskExecutor and, beside it, on LocalExecutor."""
