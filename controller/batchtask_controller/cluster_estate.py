@@ -69,14 +69,12 @@ def _path(task: Held) -> str:
 
 def _held(item: Mapping[str, Any]) -> Held:
     metadata = item["metadata"]
-    finalizers = tuple(metadata.get("finalizers", ()))
     return Held(
         namespace=metadata["namespace"],
         name=metadata["name"],
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
-        finalizers=finalizers,
+        finalizers=tuple(metadata.get("finalizers", ())),
         is_deleting="deletionTimestamp" in metadata,
-        has_our_finalizer=names.FINALIZER in finalizers,
         job_id=item.get("status", {}).get("jobId"),
     )

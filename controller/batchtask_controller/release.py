@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from batchtask_api import names
 from batchtask_controller.clock import Clock
 from batchtask_controller.tasks import Conflict, Gone, Unreachable
 
@@ -30,8 +31,12 @@ class Held:
     resource_version: str
     finalizers: tuple[str, ...]
     is_deleting: bool
-    has_our_finalizer: bool
     job_id: str | None
+
+    @property
+    def has_our_finalizer(self) -> bool:
+        """Whether it waits for a controller."""
+        return names.FINALIZER in self.finalizers
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -70,26 +75,32 @@ async def release(
 
     Returns:
         The tasks that are still there, held by finalizers of others; none where all is well.
+
+    Raises:
+        Unreachable: what is there could not be seen to the end.
     """
     started = clock.monotonic()
     if with_definition:
         await estate.delete_definition()
-    left: Sequence[Held] = ()
-    while (waited := clock.monotonic() - started) < wait_seconds + _GIVE_UP_AFTER:
+    while True:
+        waited = clock.monotonic() - started
+        is_over = waited >= wait_seconds + _GIVE_UP_AFTER
         try:
             left = await estate.held()
         except Unreachable as error:
+            if is_over:
+                raise
             log.warning("%s; looking again", error)
         else:
-            if not left:
-                return ()
+            if not left or is_over:
+                return left
             await _let_go(estate, left, deletes=not with_definition, drops=waited >= wait_seconds)
         await asyncio.sleep(_LOOK_AGAIN)
-    return left
 
 
 async def _let_go(estate: Estate, tasks: Sequence[Held], *, deletes: bool, drops: bool) -> None:
-    log.info("%d tasks are still there%s", len(tasks), "" if drops else "; their jobs are ended")
+    doing = "dropping their finalizers" if drops else "a controller is to end their jobs"
+    log.info("%d tasks are still there; %s", len(tasks), doing)
     if deletes:
         await asyncio.gather(*(_delete(estate, task) for task in tasks if not task.is_deleting))
     if drops:

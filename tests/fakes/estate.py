@@ -61,7 +61,7 @@ class FakeEstate:
 
     def _without_ours(self, name: str) -> None:
         others = tuple(each for each in self.tasks[name].finalizers if each != names.FINALIZER)
-        self._change(name, finalizers=others, has_our_finalizer=False)
+        self._change(name, finalizers=others)
 
     def _change(self, name: str, **changes: Any) -> None:
         task = replace(self.tasks.pop(name), **changes)
@@ -82,7 +82,6 @@ def _held(name: str, others: tuple[str, ...]) -> Held:
         resource_version="1",
         finalizers=(names.FINALIZER, *others),
         is_deleting=False,
-        has_our_finalizer=True,
         job_id=None,
     )
 

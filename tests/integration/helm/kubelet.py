@@ -142,7 +142,8 @@ class Kubelet:
     def _run(self) -> None:
         try:
             while not self._stop.wait(_LOOK_AGAIN):
-                self._look()
+                with suppress(RequestRefusedError, OSError):  # the next look makes up for it
+                    self._look()
         except BaseException as error:
             self.failure = error
             raise

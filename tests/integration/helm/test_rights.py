@@ -151,7 +151,6 @@ def held(task: BatchTask) -> Held:
         resource_version=metadata.resource_version or "",
         finalizers=tuple(metadata.finalizers),
         is_deleting=False,
-        has_our_finalizer=True,
         job_id=None,
     )
 

@@ -16,6 +16,7 @@ from integration.helm.rights import granted, used
 
 pytestmark = [pytest.mark.integration, pytest.mark.envtest]
 
+HOOKS_ROLE = f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{rbac.RELEASE}"
 KEEPS_NOTHING = {"crds": {"keep": False}, "release": {"waitSeconds": 30}}
 
 
@@ -118,3 +119,4 @@ def test_a_broken_hook_fails_the_uninstall_and_takes_nothing_away(
     assert "batchtask-release" in removed.stderr
     assert "--all" in cluster.kubelet.logs("release")
     assert cluster.there_is(CRD)
+    assert not cluster.there_is(HOOKS_ROLE)  # and no right of the hook is left behind

@@ -6,9 +6,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from batchtask_api import names
 from batchtask_controller.check import check
-from batchtask_controller.release import Held, release
+from batchtask_controller.release import release
 from batchtask_controller.tasks import Conflict, Gone, Unreachable
 from fakes.clock import FakeClock, VirtualTimeLoop
 from fakes.estate import FakeEstate, FakeInstallation
@@ -104,25 +103,15 @@ def test_an_error_costs_a_round_and_no_more(error: Exception) -> None:
     assert released(estate, wait_seconds=0)[0] == []
 
 
+def test_an_api_server_that_stays_away_is_no_success() -> None:
+    with pytest.raises(Unreachable):
+        released(FakeEstate("a", away_for=1000), wait_seconds=0)
+
+
 def test_an_api_server_that_is_away_is_asked_again() -> None:
     estate = FakeEstate("a", away_for=5)
 
     assert released(estate, wait_seconds=0)[0] == []
-
-
-def test_a_task_of_any_version_shows_its_place() -> None:
-    held = Held(
-        "n",
-        "t",
-        "u",
-        "1",
-        (names.FINALIZER,),
-        is_deleting=False,
-        has_our_finalizer=True,
-        job_id=None,
-    )
-
-    assert str(held) == "n/t"
 
 
 def checked(installation: FakeInstallation) -> str | None:
