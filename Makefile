@@ -48,6 +48,7 @@ check: setup ## Run all static checks
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(RUN) -m batchtask_api.generate --check
+	PYTHONPATH=helm $(RUN) -m batchtask_chart --check --without-helm
 
 .PHONY: format
 format: setup ## Format the code and mend what ruff can mend
@@ -68,8 +69,12 @@ compat: ## Run the executor's tests on the oldest Airflow served, in a .venv of 
 	.venv-322/bin/pytest tests/unit/executor tests/contract/executor tests/integration/executor $(PYTEST_ARGS)
 
 .PHONY: apiserver
-apiserver: setup ## Have kube-apiserver, etcd and kubectl at hand: built once, then cached
-	$(RUN) -m batchtask_local.apiserver prepare
+apiserver: setup ## Have kube-apiserver, its companions, kubectl and helm at hand: built once, then cached
+	$(RUN) -m batchtask_local.apiserver prepare --with helm --with kube-scheduler
+
+.PHONY: footprint
+footprint: setup apiserver ## Measure a controller's CPU and memory, at rest and with 5,000 live tasks
+	cd tests && ../$(RUN) -m integration.helm.footprint
 
 .PHONY: image-test
 image-test: setup ## Carry the Dockerfile's steps out in a clean Debian, start the controller there (root, debootstrap)
@@ -104,11 +109,12 @@ demo: setup ## Run an Airflow DAG through it all (API=envtest|emulator|kubeconfi
 .PHONY: generate
 generate: setup ## Write all generated files
 	$(RUN) -m batchtask_api.generate
+	PYTHONPATH=helm $(RUN) -m batchtask_chart
 
 .PHONY: verify
 verify: generate ## Fail where a generated file is not as committed
-	@git diff --exit-code --stat -- api manifests || { echo "generated files differ: commit what 'make generate' wrote"; exit 1; }
-	@test -z "$$(git status --porcelain -- api manifests)" || { git status --short -- api manifests; echo "commit what 'make generate' wrote"; exit 1; }
+	@git diff --exit-code --stat -- api helm manifests || { echo "generated files differ: commit what 'make generate' wrote"; exit 1; }
+	@test -z "$$(git status --porcelain -- api helm manifests)" || { git status --short -- api helm manifests; echo "commit what 'make generate' wrote"; exit 1; }
 
 LOCK := pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-header --python-version 3.11 pyproject.toml

@@ -73,6 +73,8 @@ class Grant:
 CONTROLLER: Final = Account("batchtask-controller", CONTROLLER_NAMESPACE)
 AIRFLOW_SCHEDULER: Final = Account("airflow-scheduler", AIRFLOW_NAMESPACE)
 AIRFLOW_API_SERVER: Final = Account("airflow-api-server", AIRFLOW_NAMESPACE)
+RELEASE: Final = "batchtask-release"
+CHECK: Final = "batchtask-check"
 
 
 def grants(
@@ -91,6 +93,18 @@ def grants(
         Grant("batchtask-controller-leader", controller, (_LEADER,), controller.namespace),
         Grant("batchtask-executor", scheduler, EXECUTOR_RULES, tasks),
         Grant("batchtask-reader", api_server, _READER_RULES, tasks),
+    )
+
+
+def hook_grants(
+    *, tasks: str = names.DEFAULT_NAMESPACE, system: str = CONTROLLER_NAMESPACE
+) -> Sequence[Grant]:
+    """List the rights of the chart's hooks, which are there only while such a hook runs."""
+    check = Account(CHECK, system)
+    return (
+        Grant(RELEASE, Account(RELEASE, system), _RELEASE_RULES, None),
+        Grant(CHECK, check, (_CHECKED_TASKS,), tasks),
+        Grant("batchtask-check-leader", check, (_CHECKED_LEADER,), system),
     )
 
 
@@ -164,6 +178,27 @@ _READER_RULES: Final = (
         "the tasks of one try, by their labels: why it waits or failed, shown as its log (logs.py,"
         " by way of kube.py)",
     ),
+)
+_RELEASE_RULES: Final = (
+    Rule(
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        ("delete",),
+        "no new task once the release has begun (cluster_estate.py)",
+        resource_names=(f"{names.PLURAL}.{names.GROUP}",),
+    ),
+    Rule(
+        names.GROUP,
+        names.PLURAL,
+        ("list", "patch"),
+        "what is still there, and to drop the finalizers of it (cluster_estate.py)",
+    ),
+)
+_CHECKED_TASKS: Final = Rule(
+    names.GROUP, names.PLURAL, ("list",), "that the kind is served (commands.py)"
+)
+_CHECKED_LEADER: Final = Rule(
+    "coordination.k8s.io", "leases", ("get",), "that a controller leads (check.py)"
 )
 
 

@@ -1,4 +1,4 @@
-"""`python -m batchtask_controller`: read the settings, then serve."""
+"""`python -m batchtask_controller`: read the settings, then serve; or run one of the commands."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,7 @@ from pydantic_settings import CliApp, SettingsError
 from batchtask_controller import logs
 from batchtask_controller.aws import AwsBatch
 from batchtask_controller.clock import SystemClock
+from batchtask_controller.commands import COMMANDS
 from batchtask_controller.config import Settings
 from batchtask_controller.places import Account
 from batchtask_controller.serve import serve
@@ -20,11 +21,14 @@ log = logging.getLogger(__name__)
 
 
 def main() -> int:
-    """Serve until SIGTERM.
+    """Serve until SIGTERM, or run the command that stands first.
 
     Returns:
-        0 after a clean stop; 2 where the settings are wrong.
+        0 after a clean stop; 2 where the settings are wrong; what the command returns.
     """
+    words = sys.argv[1:]
+    if words and (command := COMMANDS.get(words[0])):
+        return command(words[1:])
     try:
         settings = CliApp.run(Settings)
     except pydantic.ValidationError as error:

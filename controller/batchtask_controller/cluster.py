@@ -26,6 +26,7 @@ _MERGE = {"Content-Type": "application/merge-patch+json"}
 _METADATA = {
     "Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 }
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _PAGE = 500
 
 
@@ -229,6 +230,29 @@ def parse(item: Mapping[str, Any]) -> BatchTask | None:
         return BatchTask.from_json(item)
     except pydantic.ValidationError:
         return None
+
+
+async def require_watch(api: Api, namespaces: Sequence[str]) -> None:
+    """See that the watch, which is kopf's, will not be refused: kopf would only try again.
+
+    Raises:
+        Refused: it would.
+    """
+    for namespace in namespaces:
+        asked = {
+            "verb": "watch",
+            "group": names.GROUP,
+            "resource": names.PLURAL,
+            "namespace": namespace,
+        }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked},
+        }
+        review = await api.request("POST", _REVIEWS, body=body)
+        if not review["status"]["allowed"]:
+            raise Refused(f"this account may not watch {names.PLURAL} in {namespace}")
 
 
 async def cluster_uid(api: Api) -> str:

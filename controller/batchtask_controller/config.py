@@ -19,6 +19,9 @@ class Settings(BaseSettings):
     Each option is also the environment variable BATCHTASK_<OPTION>, in upper case with
     underscores. AWS credentials come from where boto3 finds them; the cluster from the pod's
     service account, else from KUBECONFIG.
+
+    Commands beside serving: `release` lets every BatchTask go before an uninstall, `check` sees
+    that a controller leads; each has a --help of its own.
     """
 
     model_config = SettingsConfigDict(
@@ -33,7 +36,7 @@ class Settings(BaseSettings):
     namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(DEFAULT_NAMESPACE,),
         min_length=1,
-        description="The namespaces whose BatchTasks are served, with commas between.",
+        description="The namespaces whose BatchTasks are served; in text with commas between.",
     )
     aws_region: str | None = Field(
         default_factory=lambda: os.environ.get("AWS_REGION"),

@@ -14,7 +14,7 @@ from batchtask_controller import metrics
 from batchtask_controller.batch import Batch
 from batchtask_controller.census import Census
 from batchtask_controller.clock import Clock
-from batchtask_controller.cluster import Api, ClusterLease, ClusterTasks, cluster_uid
+from batchtask_controller.cluster import Api, ClusterLease, ClusterTasks, cluster_uid, require_watch
 from batchtask_controller.config import Settings
 from batchtask_controller.crew import Crew
 from batchtask_controller.desk import Desks
@@ -168,6 +168,7 @@ class Process:
             try:
                 uid = await cluster_uid(self._api)
                 await self._tasks.list()
+                await require_watch(self._api, self._settings.namespaces)
             except Unreachable as error:
                 log.warning("%s; trying again every %.0f s", error, _API_AGAIN)
             except Gone:

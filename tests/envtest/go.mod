@@ -1,4 +1,4 @@
-// The real API server for tests: etcd, kube-apiserver, kube-controller-manager, kubectl, pinned.
+// The real API server for tests: etcd, kube-apiserver and its companions, kubectl, pinned.
 // `python -m batchtask_local.apiserver prepare` builds them from here into a cache.
 // To move to another Kubernetes version change k8s.io/kubernetes and the staging modules below
 // (v1.36.3 goes with v0.36.3), then run `go mod tidy`.
@@ -10,6 +10,7 @@ tool (
 	go.etcd.io/etcd/server/v3
 	k8s.io/kubernetes/cmd/kube-apiserver
 	k8s.io/kubernetes/cmd/kube-controller-manager
+	k8s.io/kubernetes/cmd/kube-scheduler
 	k8s.io/kubernetes/cmd/kubectl
 )
 

@@ -97,6 +97,16 @@ def test_the_accounts_are_those_that_are_given_rights() -> None:
     assert VALUES["apiServer"]["serviceAccount"]["automountServiceAccountToken"] is True
 
 
+def test_the_chart_beside_it_means_the_same_accounts_and_namespace() -> None:
+    chart = ROOT / "helm" / "airflow-batchtask" / "values.yaml"
+    airflow = yaml.safe_load(chart.read_text("utf-8"))["airflow"]
+
+    for component in ("scheduler", "apiServer"):
+        ours = airflow[component]["serviceAccount"]
+        assert ours == VALUES[component]["serviceAccount"]["name"]
+    assert airflow["tasksNamespace"] == VALUES["config"][SECTION]["namespace"]
+
+
 def test_the_jwt_key_outlives_an_upgrade() -> None:
     assert VALUES["jwtSecretName"]
     assert "jwtSecret" not in VALUES

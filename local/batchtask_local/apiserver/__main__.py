@@ -55,9 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         "--with",
         dest="extra",
         action="append",
-        choices=["helm"],
+        choices=["helm", "kube-scheduler"],
         default=[],
-        help="also helm 4: PATH's, or built (about three minutes)",
+        help="also helm 4 (PATH's, or built in three minutes), or what gives pods a node; may be "
+        "repeated",
     )
     _add_run(commands.add_parser("run", help="run an API server until SIGINT or SIGTERM"))
     return parser
@@ -111,6 +112,8 @@ def _prepare(options: argparse.Namespace) -> int:
     ]
     if "helm" in options.extra:
         tools.append(("helm", binaries.helm(on_progress=report)))
+    if "kube-scheduler" in options.extra:
+        tools.append(("kube-scheduler", binaries.kube_scheduler(on_progress=report)))
     for name, path in tools:
         sys.stdout.write(f"{name:24} {path}\n")
     report("everything is there")

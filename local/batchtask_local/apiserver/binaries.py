@@ -78,6 +78,12 @@ def helm(environ: Mapping[str, str] = os.environ, on_progress: Progress = quiet)
     return cached if cached.exists() else _build(["helm"], environ, on_progress)["helm"]
 
 
+def kube_scheduler(environ: Mapping[str, str] = os.environ, on_progress: Progress = quiet) -> Path:
+    """Return kube-scheduler, which is of the server's own version: the cache's, or built."""
+    name = "kube-scheduler"
+    return _cached(name, environ) or _build([name], environ, on_progress)[name]
+
+
 def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder that holds everything this project caches."""
     if own := environ.get("BATCHTASK_CACHE"):

@@ -39,6 +39,7 @@ RECIPES: Mapping[str, Recipe] = {
     "etcd": Recipe("go.etcd.io/etcd/server/v3", 60),
     "kube-apiserver": Recipe("k8s.io/kubernetes/cmd/kube-apiserver", 250),
     "kube-controller-manager": Recipe("k8s.io/kubernetes/cmd/kube-controller-manager", 80),
+    "kube-scheduler": Recipe("k8s.io/kubernetes/cmd/kube-scheduler", 20),
     "kubectl": Recipe("k8s.io/kubernetes/cmd/kubectl", 30),
     "helm": Recipe("helm.sh/helm/v4/cmd/helm", 150, module="helm"),
 }

@@ -22,6 +22,7 @@ READY_SECONDS = 120
 POLL_SECONDS = 0.05
 PROGRESS_SECONDS = 5
 
+WORKLOAD_CONTROLLERS = ("deployment-controller", "replicaset-controller", "job-controller")
 CONTROLLERS = (
     "garbage-collector-controller",
     "namespace-controller",
@@ -39,8 +40,13 @@ def envtest(
     *,
     directory: Path | None = None,
     environ: Mapping[str, str] = os.environ,
+    schedules: bool = False,
+    audits: bool = False,
 ) -> Iterator[ApiServer]:
     """Run a real API server while the context lasts, with RBAC on and nobody's nodes.
+
+    One that schedules makes pods of Deployments and Jobs, and gives them to nodes: what runs them
+    is the caller's matter. One that audits writes who asked for what to `<directory>/audit.log`.
 
     `crds` are applied before the garbage collector starts: it learns of a kind that comes later
     only after up to 30 seconds. Everything is kept in `directory`, or in a temporary one that is
@@ -54,10 +60,16 @@ def envtest(
     with _directories(directory) as (home, scratch):
         certificates = make_certificates(home / "pki")
         with ProcessGroup(home / "logs", removed_with_parent=scratch) as processes:
-            server = _start_api(programs, home, scratch / "etcd", certificates, processes)
+            server = _start_api(
+                programs, home, scratch / "etcd", certificates, processes, audits=audits
+            )
             _await(lambda: _is_ready(server), "kube-apiserver", processes, on_progress)
             apply_crds(server.request, definitions)
-            _start_controllers(programs, server, certificates, processes)
+            extra = WORKLOAD_CONTROLLERS if schedules else ()
+            _start_controllers(programs, server, certificates, processes, extra)
+            if schedules:
+                scheduler = binaries.kube_scheduler(environ, on_progress)
+                processes.start("kube-scheduler", _kube_scheduler(scheduler, server))
             _await(
                 lambda: _has_default_account(server),
                 "kube-controller-manager",
@@ -88,6 +100,8 @@ def _start_api(
     data: Path,
     certificates: Certificates,
     processes: ProcessGroup,
+    *,
+    audits: bool,
 ) -> ApiServer:
     client_port, peer_port, api_port = _free_ports(3)
     etcd_url, url = f"http://127.0.0.1:{client_port}", f"https://127.0.0.1:{api_port}"
@@ -96,6 +110,7 @@ def _start_api(
     write_kubeconfig(kubeconfig, url=url, ca_file=certificates.ca, token=token, user="admin")
     processes.start("etcd", _etcd(programs, data, etcd_url, f"http://127.0.0.1:{peer_port}"))
     argv = _kube_apiserver(programs, home, certificates, etcd_url, api_port, token)
+    argv += _audit(home) if audits else []
     processes.start("kube-apiserver", argv)
     return ApiServer(url, kubeconfig, certificates.ca, token, "envtest", home)
 
@@ -143,18 +158,38 @@ def _kube_apiserver(
     ]
 
 
+def _audit(home: Path) -> list[str]:
+    """Every request, once it is answered, without its body."""
+    policy = home / "audit-policy.yaml"
+    rules = "omitStages: [RequestReceived]\nrules: [{level: Metadata}]\n"
+    policy.write_text(f"apiVersion: audit.k8s.io/v1\nkind: Policy\n{rules}", encoding="utf-8")
+    return [f"--audit-policy-file={policy}", f"--audit-log-path={home / 'audit.log'}"]
+
+
+def _kube_scheduler(program: Path, server: ApiServer) -> list[str]:
+    return [
+        str(program),
+        f"--kubeconfig={server.kubeconfig}",
+        f"--authentication-kubeconfig={server.kubeconfig}",
+        f"--authorization-kubeconfig={server.kubeconfig}",
+        "--leader-elect=false",
+        "--secure-port=0",
+    ]
+
+
 def _start_controllers(
     programs: binaries.Binaries,
     server: ApiServer,
     certificates: Certificates,
     processes: ProcessGroup,
+    extra: Sequence[str],
 ) -> None:
     argv = [
         str(programs.kube_controller_manager),
         f"--kubeconfig={server.kubeconfig}",
         "--leader-elect=false",
         "--secure-port=0",
-        f"--controllers={','.join(CONTROLLERS)}",
+        f"--controllers={','.join([*CONTROLLERS, *extra])}",
         f"--service-account-private-key-file={certificates.service_account_key}",
         f"--root-ca-file={certificates.ca}",
     ]

@@ -12,9 +12,9 @@ from types_boto3_logs import CloudWatchLogsClient
 from batchtask_local.batch import Faults, LocalBatchConfig, LocalBatchHandle, Queue, StateTimes
 from batchtask_local.batch import running as run_local_batch
 from contract.local_batch.support import (
-    SESSION,
     TIME_SCALE,
     Jobs,
+    a_session,
     batch_client,
     logs_client,
     make_definition,
@@ -92,9 +92,10 @@ def backend(request: pytest.FixtureRequest, name: str) -> Iterator[Jobs]:
         yield from _with_queue(client, name, {})
         return
     with mock_aws(config={"batch": {"use_docker": False}}):
-        iam: Any = SESSION.client("iam")
+        session = a_session()  # moto's hooks are in sessions that are made once it is loaded
+        iam: Any = session.client("iam")
         role = iam.create_role(RoleName="batch", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
-        client = SESSION.client("batch")
+        client = session.client("batch")
         yield from _with_queue(client, name, {"serviceRole": role})
 
 

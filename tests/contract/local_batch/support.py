@@ -23,17 +23,25 @@ TIME_SCALE = 0.02
 """Batch's minute lasts 1.2 s: the shortest time-out that AWS takes."""
 NEEDS = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "512"}]
 ACCESS_KEY = "AKIALOCAL"
-SESSION = boto3.Session(ACCESS_KEY, "secret", region_name="us-east-1")
+
+
+def a_session() -> boto3.Session:
+    return boto3.Session(ACCESS_KEY, "secret", region_name="us-east-1")
+
+
+_SESSION = a_session()
 
 
 def batch_client(url: str, read_timeout: float = SECONDS) -> BatchClient:
-    client: BatchClient = SESSION.client("batch", endpoint_url=url, config=_config(read_timeout))
+    client: BatchClient = _SESSION.client("batch", endpoint_url=url, config=_config(read_timeout))
     client.meta.events.register("before-parse.batch", _checker("batch"))
     return client
 
 
 def logs_client(url: str) -> CloudWatchLogsClient:
-    client: CloudWatchLogsClient = SESSION.client("logs", endpoint_url=url, config=_config(SECONDS))
+    client: CloudWatchLogsClient = _SESSION.client(
+        "logs", endpoint_url=url, config=_config(SECONDS)
+    )
     client.meta.events.register("before-parse.logs", _checker("logs"))
     return client
 

@@ -63,7 +63,8 @@ def guardians() -> set[int]:
     found = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"batch/guardian.py" in path.read_bytes():
+            parent = (path.parent / "stat").read_text().rpartition(")")[2].split()[1]
+            if b"batch/guardian.py" in path.read_bytes() and int(parent) == os.getpid():
                 found.add(int(path.parent.name))
         except OSError:
             continue

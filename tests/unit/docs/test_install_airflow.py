@@ -11,9 +11,8 @@ from batchtask_executor.probe import MEANINGS
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "install-airflow.md").read_text("utf-8")
 SCRIPT = Path(probe_script.__file__).read_text("utf-8")
-ROWS = {
-    int(code): start for code, start in re.findall(r"^\| (\d+) \| `([^`]+)` \|", TEXT, re.MULTILINE)
-}
+_ROW = re.compile(r"^\| (\d+) \| `([^`]+)` \|", re.MULTILINE)
+ROWS = {int(code): start for code, start in _ROW.findall(TEXT)}
 
 
 def test_every_exit_code_of_the_probe_is_explained() -> None:

