@@ -1,7 +1,7 @@
 """The probe as a job: each thing that can be wrong is named where people look."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.envtest]
 API = {HEALTH: Answer()}
 URL = probe_script.VARIABLE
 CA = "AIRFLOW__API__SSL_CERT"
-VARIABLES: dict[str, str] = {}
-"""What every job has in its environment."""
 
 
 @pytest.fixture(scope="module")
@@ -52,29 +50,36 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def path(bare_python: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `python` in a job be the bare one, but where a test says otherwise."""
-    monkeypatch.setitem(VARIABLES, "PATH", str(bare_python))
+Seen = tuple[BatchTask, str]
+Find = Callable[[dict[str, str]], Seen]
 
 
-def found(shared: Tasks, name: str, environment: dict[str, str]) -> tuple[BatchTask, str]:
+@pytest.fixture
+def find(shared: Tasks, name: str, bare_python: Path) -> Find:
     """Run the probe in a job with these variables; give the task and what it says at last."""
-    variables = VARIABLES | environment
-    overrides: JsonValue = {"environment": [{"name": n, "value": v} for n, v in variables.items()]}
-    job = Job({"jobQueue": "default", "jobDefinition": "shell", "containerOverrides": overrides})
-    task = probe_task(job, namespace=shared.namespace, name=name)
-    shared.create({"apiVersion": names.API_VERSION, "kind": names.KIND, **_sent(task)})
-    finished(shared, name)
-    task = BatchTask.from_json(shared.get(name))
-    return task, list(verdict(task))[-1]
+
+    def find(environment: dict[str, str]) -> Seen:
+        variables = {"PATH": str(bare_python), **environment}
+        overrides: JsonValue = {
+            "environment": [{"name": n, "value": v} for n, v in variables.items()]
+        }
+        job = Job(
+            {"jobQueue": "default", "jobDefinition": "shell", "containerOverrides": overrides}
+        )
+        task = probe_task(job, namespace=shared.namespace, name=name)
+        shared.create({"apiVersion": names.API_VERSION, "kind": names.KIND, **_sent(task)})
+        finished(shared, name)
+        task = BatchTask.from_json(shared.get(name))
+        return task, list(verdict(task))[-1]
+
+    return find
 
 
 def _sent(task: BatchTask) -> dict[str, Any]:
     return {key: value for key, value in task.to_json().items() if key != "status"}
 
 
-def is_wrong(seen: tuple[BatchTask, str], code: int, *words: str) -> None:
+def is_wrong(seen: Seen, code: int, *words: str) -> None:
     """Check that the task's status says so, by its exit code and by its last lines."""
     task, said = seen
     assert task.status.log_tail is not None
@@ -88,10 +93,10 @@ def is_wrong(seen: tuple[BatchTask, str], code: int, *words: str) -> None:
     assert list(verdict(without_output)) == [MEANINGS[code]]
 
 
-def test_an_api_that_answers_is_a_success(shared: Tasks, name: str, places: Any) -> None:
+def test_an_api_that_answers_is_a_success(find: Find, places: Any) -> None:
     url = f"http://{places(serving(API))}/execution/"
 
-    task, said = found(shared, name, {URL: url})
+    task, said = find({URL: url})
 
     assert (task.status.phase, task.status.exit_code) == ("Succeeded", 0)
     assert said == "a job reached Airflow's execution API"
@@ -99,85 +104,83 @@ def test_an_api_that_answers_is_a_success(shared: Tasks, name: str, places: Any)
 
 @pytest.mark.parametrize("has_airflow", [True, False], ids=["Airflow", "Python alone"])
 def test_a_private_ca_is_accepted_where_tasks_accept_it(
-    shared: Tasks, name: str, places: Any, certificates: Certificates, has_airflow: bool
+    find: Find, places: Any, certificates: Certificates, has_airflow: bool
 ) -> None:
     url = f"https://{places(serving(API, certificates))}/execution"
     own = {"PATH": str(AIRFLOWS_PYTHON)} if has_airflow else {}
 
-    task, _ = found(shared, name, {URL: url, CA: str(certificates.ca), **own})
+    task, _ = find({URL: url, CA: str(certificates.ca), **own})
 
     assert task.status.phase == "Succeeded"
 
 
 @pytest.mark.parametrize("has_airflow", [True, False], ids=["Airflow", "Python alone"])
-def test_no_address(shared: Tasks, name: str, has_airflow: bool) -> None:
+def test_no_address(find: Find, has_airflow: bool) -> None:
     own = {"PATH": str(AIRFLOWS_PYTHON)} if has_airflow else {}
 
-    is_wrong(found(shared, name, own), probe_script.NOT_SET, URL, "is not set")
+    is_wrong(find(own), probe_script.NOT_SET, URL, "is not set")
 
 
-def test_an_address_without_a_scheme(shared: Tasks, name: str) -> None:
-    seen = found(shared, name, {URL: "airflow.example.com/execution/"})
+def test_an_address_without_a_scheme(find: Find) -> None:
+    seen = find({URL: "airflow.example.com/execution/"})
 
     is_wrong(seen, probe_script.NOT_SET, "not like https://host/execution/")
 
 
-def test_a_name_that_nobody_knows(shared: Tasks, name: str) -> None:
-    seen = found(shared, name, {URL: "https://airflow-api-server.invalid/execution/"})
+def test_a_name_that_nobody_knows(find: Find) -> None:
+    seen = find({URL: "https://airflow-api-server.invalid/execution/"})
 
     is_wrong(seen, probe_script.NO_NAME, "DNS: airflow-api-server.invalid has no address here")
 
 
-def test_a_port_that_nobody_listens_on(shared: Tasks, name: str) -> None:
-    seen = found(shared, name, {URL: f"http://127.0.0.1:{free_port()}/execution/"})
+def test_a_port_that_nobody_listens_on(find: Find) -> None:
+    seen = find({URL: f"http://127.0.0.1:{free_port()}/execution/"})
 
     is_wrong(seen, probe_script.NO_CONNECTION, "TCP: can't connect", "Connection refused")
 
 
 def test_a_certificate_of_a_ca_that_the_image_lacks(
-    shared: Tasks, name: str, places: Any, certificates: Certificates
+    find: Find, places: Any, certificates: Certificates
 ) -> None:
-    seen = found(shared, name, {URL: f"https://{places(serving(API, certificates))}/execution/"})
+    seen = find({URL: f"https://{places(serving(API, certificates))}/execution/"})
 
     is_wrong(seen, probe_script.NO_TLS, "TLS: the certificate is not accepted", CA)
 
 
-def test_a_certificate_of_another_name(
-    shared: Tasks, name: str, places: Any, certificates: Certificates
-) -> None:
+def test_a_certificate_of_another_name(find: Find, places: Any, certificates: Certificates) -> None:
     url = f"https://{places(serving(API, certificates, '127.0.0.2'))}/execution/"
 
-    seen = found(shared, name, {URL: url, CA: str(certificates.ca)})
+    seen = find({URL: url, CA: str(certificates.ca)})
 
     is_wrong(seen, probe_script.NO_TLS, "is not valid for '127.0.0.2'")
 
 
 def test_a_ca_file_that_is_not_in_the_image(
-    shared: Tasks, name: str, places: Any, certificates: Certificates
+    find: Find, places: Any, certificates: Certificates
 ) -> None:
     url = f"https://{places(serving(API, certificates))}/execution/"
 
-    seen = found(shared, name, {URL: url, CA: "/nowhere/ca.pem"})
+    seen = find({URL: url, CA: "/nowhere/ca.pem"})
 
     is_wrong(seen, probe_script.NO_TLS, "No such file", "is a file of [api] ssl_cert missing")
 
 
-def test_tls_asked_of_a_port_without(shared: Tasks, name: str, places: Any) -> None:
-    seen = found(shared, name, {URL: f"https://{places(serving(API))}/execution/"})
+def test_tls_asked_of_a_port_without(find: Find, places: Any) -> None:
+    seen = find({URL: f"https://{places(serving(API))}/execution/"})
 
     is_wrong(seen, probe_script.NO_TLS, "TLS: no handshake", "does this port speak TLS?")
 
 
 def test_plain_http_asked_of_a_port_with_tls(
-    shared: Tasks, name: str, places: Any, certificates: Certificates
+    find: Find, places: Any, certificates: Certificates
 ) -> None:
-    seen = found(shared, name, {URL: f"http://{places(serving(API, certificates))}/execution/"})
+    seen = find({URL: f"http://{places(serving(API, certificates))}/execution/"})
 
     is_wrong(seen, probe_script.BAD_ANSWER, "no HTTP answer", "does this port speak http?")
 
 
-def test_a_port_that_says_nothing(shared: Tasks, name: str, places: Any) -> None:
-    seen = found(shared, name, {URL: f"http://{places(silent())}/execution/"})
+def test_a_port_that_says_nothing(find: Find, places: Any) -> None:
+    seen = find({URL: f"http://{places(silent())}/execution/"})
 
     is_wrong(seen, probe_script.BAD_ANSWER, "no HTTP answer", "timed out")
 
@@ -193,9 +196,9 @@ def test_a_port_that_says_nothing(shared: Tasks, name: str, places: Any) -> None
     ids=["no target", "login", "error", "redirect"],
 )
 def test_something_else_than_success(
-    shared: Tasks, name: str, places: Any, answer: Answer, words: list[str]
+    find: Find, places: Any, answer: Answer, words: list[str]
 ) -> None:
-    seen = found(shared, name, {URL: f"http://{places(serving({HEALTH: answer}))}/execution/"})
+    seen = find({URL: f"http://{places(serving({HEALTH: answer}))}/execution/"})
 
     is_wrong(seen, probe_script.BAD_ANSWER, "HTTP: ", *words)
 
@@ -206,11 +209,11 @@ def test_something_else_than_success(
     ids=["the UI", "404", "the REST API"],
 )
 def test_a_path_that_leads_elsewhere(
-    shared: Tasks, name: str, places: Any, path: str, answers: dict[str, Answer]
+    find: Find, places: Any, path: str, answers: dict[str, Answer]
 ) -> None:
     monitor = Answer(body=b'{"metadatabase": {"status": "healthy"}}')
     known = {"/api/v2/monitor/health": monitor, **answers}
 
-    seen = found(shared, name, {URL: f"http://{places(serving(known))}{path}"})
+    seen = find({URL: f"http://{places(serving(known))}{path}"})
 
     is_wrong(seen, probe_script.BAD_PATH, f"path: {path}health is not", "must end with")
