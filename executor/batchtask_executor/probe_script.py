@@ -4,13 +4,13 @@ Asks as a task does: the same address, the same certificates. Needs Python alone
 installed, its configuration counts. The last line and the exit code say what is wrong.
 """
 
-import contextlib
 import importlib
 import os
 import socket
 import ssl
 import sys
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -23,13 +23,19 @@ class Wrong(Exception):
     """What keeps a task from its API."""
 
 
+def module(name: str) -> Any:
+    """What is installed in this image, else None."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
 def option(section: str, name: str) -> str | None:
     """Airflow's option; from the environment alone where there is no Airflow."""
-    try:
-        conf = importlib.import_module("airflow.configuration").conf
-    except ImportError:
-        return os.environ.get(f"AIRFLOW__{section}__{name}".upper())
-    return conf.get(section, name, fallback=None) or None
+    if airflow := module("airflow.configuration"):
+        return airflow.conf.get(section, name, fallback=None) or None
+    return os.environ.get(f"AIRFLOW__{section}__{name}".upper())
 
 
 def address() -> SplitResult:
@@ -37,8 +43,12 @@ def address() -> SplitResult:
     url = option("core", "execution_api_server_url")
     if not url:
         raise Wrong(NOT_SET, f"{VARIABLE} is not set in this container: tasks ask localhost")
-    found = urlsplit(url)
-    if found.scheme not in ("http", "https") or not found.hostname:
+    try:
+        found = urlsplit(url)
+        is_one = found.scheme in ("http", "https") and found.hostname and found.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
         raise Wrong(NOT_SET, f"{VARIABLE} is {url!r}, not like https://host/execution/")
     return found
 
@@ -50,8 +60,8 @@ def connect(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         raise Wrong(
             NO_NAME,
-            f"DNS: {host} has no address here ({error}): a name that this job's VPC resolves is "
-            "needed; those of Kubernetes' Services are known in their cluster alone",
+            f"DNS: {host} has no address here ({error}): the job's VPC must know the name; "
+            "Kubernetes' Services are known in their cluster alone",
         ) from None
     addresses = ", ".join(dict.fromkeys(str(one[4][0]) for one in found))
     print(f"DNS: {host} is {addresses}")
@@ -65,12 +75,18 @@ def connect(host: str, port: int) -> socket.socket:
 
 
 def trust() -> ssl.SSLContext:
-    """The certificates that tasks accept and show."""
-    context = ssl.create_default_context(cafile=option("api", "ssl_ca_file"))
-    with contextlib.suppress(ImportError):
-        context.load_verify_locations(importlib.import_module("certifi").where())
-    if own := option("api", "ssl_cert"):
-        context.load_verify_locations(own)
+    """The certificates that tasks accept and show; Airflow 3.2 accepts none of the system's."""
+    certifi, client = module("certifi"), module("airflow.sdk.api.client")
+    wants_public = (option("api", "client_use_public_certs") or "true").lower() in (
+        "true",
+        "t",
+        "1",
+    )
+    public = certifi.where() if certifi and wants_public else None
+    is_old = client and not hasattr(client, "API_SSL_CA_FILE_PATH")
+    context = ssl.create_default_context(cafile=public if is_old else option("api", "ssl_ca_file"))
+    for file in filter(None, (public, option("api", "ssl_cert"))):
+        context.load_verify_locations(file)
     if certificate := option("api", "client_ssl_cert"):
         context.load_cert_chain(certificate, option("api", "client_ssl_key"))
     return context
@@ -113,30 +129,27 @@ def ask(to: SplitResult) -> None:
 
 def judge(status: int, location: str | None, body: bytes, path: str) -> None:
     """Tell the API's own answer from any other."""
-    if location:
-        raise Wrong(
-            BAD_ANSWER,
-            f"HTTP: {status} leads to {location}: tasks follow no redirect, name its end",
+    end = location and location.split("?")[0]
+    if end:
+        why = f"leads to {end}: tasks follow no redirect"
+    elif status in (401, 403):
+        why = "something before Airflow wants a login: let /execution/ pass it"
+    elif status in (502, 503, 504):
+        why = (
+            "the load balancer has no healthy api-server: look at its targets, their health "
+            "check (/execution/health) and security group"
         )
-    if status in (401, 403):
-        raise Wrong(
-            BAD_ANSWER,
-            f"HTTP: {status}: something before Airflow wants a login: let /execution/ pass it",
-        )
-    if status in (502, 503, 504):
-        raise Wrong(
-            BAD_ANSWER,
-            f"HTTP: {status}: the load balancer has no healthy api-server: look at its targets, "
-            "their health check (/execution/health) and security group",
-        )
-    if status not in (200, 404):
-        raise Wrong(BAD_ANSWER, f"HTTP: {status} instead of 200")
-    if status != 200 or not b"".join(body.split()).startswith(b'{"status":"healthy"'):
+    elif status not in (200, 404):
+        why = "is not 200"
+    elif status == 200 and b"".join(body.split()).startswith(b'{"status":"healthy"'):
+        return
+    else:
         raise Wrong(
             BAD_PATH,
-            f"path: {path} is not the execution API's ({status}): {VARIABLE} must end with the "
-            "path that leads to it, which is /execution/ unless Airflow's base_url has one",
+            f"path: {path} is not the execution API's ({status}): {VARIABLE} must end with its "
+            "path: /execution/, after that of [api] base_url",
         )
+    raise Wrong(BAD_ANSWER, f"HTTP: {status}: {why}")
 
 
 def main() -> int:

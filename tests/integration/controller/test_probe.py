@@ -114,6 +114,43 @@ def test_a_private_ca_is_accepted_where_tasks_accept_it(
     assert task.status.phase == "Succeeded"
 
 
+def an_airflow(folder: Path, client: str) -> str:
+    """Make as much of an Airflow as the probe looks into, beside a certifi; give its folder."""
+    public = make_certificates(folder / "public").ca
+    files = {
+        "certifi.py": f"def where():\n    return {str(public)!r}\n",
+        "airflow/configuration.py": "class conf:\n    get = lambda section, name, fallback: "
+        "__import__('os').environ.get(f'AIRFLOW__{section}__{name}'.upper())\n",
+        "airflow/sdk/api/client.py": client,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return str(folder)
+
+
+def test_the_systems_authorities_count_from_airflow_3_3_on(
+    find: Find, places: Any, certificates: Certificates, tmp_path: Path
+) -> None:
+    url = f"https://{places(serving(API, certificates))}/execution/"
+    airflow = an_airflow(tmp_path, "API_SSL_CA_FILE_PATH = None\n")
+
+    task, _ = find({URL: url, "SSL_CERT_FILE": str(certificates.ca), "PYTHONPATH": airflow})
+
+    assert task.status.phase == "Succeeded"
+
+
+def test_the_systems_authorities_do_not_count_on_airflow_3_2(
+    find: Find, places: Any, certificates: Certificates, tmp_path: Path
+) -> None:
+    url = f"https://{places(serving(API, certificates))}/execution/"
+    airflow = an_airflow(tmp_path, "API_SSL_CERT_PATH = None\n")
+
+    seen = find({URL: url, "SSL_CERT_FILE": str(certificates.ca), "PYTHONPATH": airflow})
+
+    is_wrong(seen, probe_script.NO_TLS, "TLS: the certificate is not accepted", CA)
+
+
 @pytest.mark.parametrize("has_airflow", [True, False], ids=["Airflow", "Python alone"])
 def test_no_address(find: Find, has_airflow: bool) -> None:
     own = {"PATH": str(AIRFLOWS_PYTHON)} if has_airflow else {}
@@ -121,8 +158,11 @@ def test_no_address(find: Find, has_airflow: bool) -> None:
     is_wrong(find(own), probe_script.NOT_SET, URL, "is not set")
 
 
-def test_an_address_without_a_scheme(find: Find) -> None:
-    seen = find({URL: "airflow.example.com/execution/"})
+@pytest.mark.parametrize(
+    "url", ["airflow.example.com/execution/", "https://airflow.example.com:port/execution/"]
+)
+def test_what_is_no_address(find: Find, url: str) -> None:
+    seen = find({URL: url})
 
     is_wrong(seen, probe_script.NOT_SET, "not like https://host/execution/")
 
@@ -190,8 +230,11 @@ def test_a_port_that_says_nothing(find: Find, places: Any) -> None:
     [
         (Answer(503), ["503", "no healthy api-server", "/execution/health"]),
         (Answer(403), ["403", "wants a login"]),
-        (Answer(500), ["500 instead of 200"]),
-        (Answer(302, headers={"Location": "https://login.example.com/"}), ["login.example.com"]),
+        (Answer(500), ["500: is not 200"]),
+        (
+            Answer(302, headers={"Location": "https://login.example.com/?state=1"}),
+            ["leads to https://login.example.com/: tasks"],
+        ),
     ],
     ids=["no target", "login", "error", "redirect"],
 )
