@@ -30,7 +30,6 @@ class Image:
         *arguments: str,
         environment: Mapping[str, str] | None = None,
         entrypoint: tuple[str, ...] | None = None,
-        output: int | None = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
         """Start its entrypoint as its user, on a root that nobody can write to."""
         variables = {**self.environment, **(environment or {})}
@@ -41,7 +40,7 @@ class Image:
         env = ["env", "-i", *(f"{name}={value}" for name, value in variables.items())]
         return subprocess.Popen(
             ["unshare", "--mount", "sh", "-c", read_only, root, *chroot, *env, *words],
-            stdout=output,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import subprocess
 import sys
 import time
 import urllib.error
@@ -135,7 +134,7 @@ def test_the_controller_runs_a_task_from_it_and_stops_cleanly(
 
 
 def test_help_needs_nothing(image: Image) -> None:
-    with image.start("--help", output=subprocess.PIPE) as process:
+    with image.start("--help") as process:
         output, _ = process.communicate(timeout=60)
 
     assert process.returncode == 0, output
