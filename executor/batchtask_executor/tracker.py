@@ -84,7 +84,6 @@ class Tracker:
         self._errands = Errands(callback_key)
         self._strays = Strays(cache, terms)
         self._words: list[Word] = []
-        self._running: Set[Hashable] = frozenset()
         self._adoptable: Adoptable | None = None
         self._swept = 0
         self._look_at: datetime | None = None
@@ -136,7 +135,6 @@ class Tracker:
 
     def sync(self, running: Set[Hashable], now: datetime) -> Sequence[Word]:
         """Take in all that is new, and ask about what comes next."""
-        self._running = running
         self.take_reports(now)
         for change in self._cache.drain():
             _guard(self._take_change, change)
@@ -365,7 +363,7 @@ class Tracker:
         if not entry.is_written:
             return Queued()
         # What was written may be submitted before the watch shows it.
-        return None if entry.is_adopted else Queued(is_submitted=True)
+        return None if entry.seen_since is None else Queued(is_submitted=True)
 
     def _write(self, entry: Entry, row: Row | None, now: datetime) -> None:
         is_recent = entry.written_at is not None and now - entry.written_at < REWRITE_AFTER
@@ -391,8 +389,7 @@ class Tracker:
             entry.queuing = entry.queuing or queuing(workload.token)
             self.submit([self._order(entry, workload)])
             return
-        entry.is_written = entry.is_adopted or self._cache.get(entry.name) is not None
-        entry.is_urgent = True  # its row has changed
+        entry.is_written, entry.is_urgent = True, True  # nothing will be; its row has changed
 
     def _order(self, entry: Entry, workload: TaskWorkload) -> Order:
         assert entry.queuing is not None  # noqa: S101 - for the type checker; both callers set it
@@ -413,9 +410,6 @@ class Tracker:
         if entry.key is None:
             return
         if entry.reported_at is None:
-            if entry.key not in self._running:
-                self._drop(entry)  # Airflow has ended it by itself
-                return
             if not isinstance(end, Succeeded):
                 self._note(entry, entry.event, end.info)
             _guard(self._metrics.ended, end)

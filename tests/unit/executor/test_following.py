@@ -454,6 +454,36 @@ def test_what_was_cleared_before_it_was_made_again_is_not(
     assert len(cluster.objects) == 1
 
 
+def test_what_was_given_its_id_before_it_was_made_again_is_made_again(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    """The row is read with the id that ours replaced, and Airflow takes ours in meanwhile."""
+    first = running(executor, cluster)
+    stale = first.ti.external_executor_id
+    executor.drops_events = True
+    second = executor.queue(id=first.ti.id, external_executor_id=stale)
+    made = executor.loop()[second.ti.key][1]
+    executor.loop_until(lambda: task_name(made) in cluster.secrets)
+    executor.loop_until(lambda: not executor._parts.writer._open)  # type: ignore[union-attr]
+    executor.loop()
+    rows, find = executor.rows, executor.rows.find
+
+    def taken_in_right_after(places: Any) -> Any:
+        found = find(places)
+        rows.change(second.ti, external_id=made)
+        return found
+
+    rows.find = taken_in_right_after  # type: ignore[method-assign]
+    cluster.set_status(task_name(made), **failed())
+    executor.loop_until(lambda: rows.requests["workload"])
+    rows.find = find  # type: ignore[method-assign]
+    looks(executor)
+    looks(executor)
+
+    executor.loop_until(lambda: task_name(made, restarts=1) in cluster.secrets)
+    assert executor.running == {second.ti.key}
+
+
 def test_a_workload_that_cannot_be_made_anew_fails_its_task(
     executor: ExecutorOver, cluster: FakeBatchTasks
 ) -> None:
@@ -757,6 +787,27 @@ def test_nothing_is_decided_before_airflows_database_has_answered(
     assert executor.loop_until_event(workload.ti.key)[0] == "success"
 
 
+def test_an_adopted_job_past_queued_timeout_fails_as_any_other(
+    executor: ExecutorOver,
+    heir: ExecutorOver,
+    cluster: FakeBatchTasks,
+    configured: pytest.MonkeyPatch,
+) -> None:
+    workload = waiting(executor, cluster)
+    executor.rows.change(workload.ti, queued_at=datetime.now(UTC) - timedelta(hours=2))
+    _age(cluster, name_of(workload), hours=2)
+    for name, value in options(queued_timeout=3600).items():
+        configured.setenv(name, value)
+    take_over(executor, heir, workload.ti)
+
+    state, info = heir.loop_until_event(workload.ti.key)
+
+    assert state == "failed"
+    assert "queued_timeout, 3600 s" in info
+    assert not heir.running
+    until(lambda: is_cancelled(cluster, name_of(workload)))
+
+
 def test_a_task_that_was_finished_meanwhile_takes_no_slot(
     executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
 ) -> None:
@@ -849,13 +900,13 @@ def test_an_adopted_id_of_an_earlier_queuing_alone_is_written_under_another(
     assert heir.rows.of(second.ti).state == "queued"
 
 
-def _age(cluster: FakeBatchTasks, name: str) -> None:
-    """Let the task be of an hour ago."""
+def _age(cluster: FakeBatchTasks, name: str, *, hours: int = 1) -> None:
+    """Let the task be of so many hours ago."""
     task = cluster.objects[name]
-    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    then = datetime.now(UTC) - timedelta(hours=hours)
     annotations = {
         **task.metadata.annotations,
-        names.ANNOTATION_QUEUED_AT: hour_ago.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        names.ANNOTATION_QUEUED_AT: then.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     metadata = task.metadata.model_copy(update={"annotations": annotations})
     cluster.objects[name] = task.model_copy(update={"metadata": metadata})
