@@ -28,6 +28,8 @@ class Order:
     """Makes the task; it is called in a writer's thread and may raise BadJob."""
     owns_name: bool = False
     """Whatever is there by the task's name was made for the same queuing."""
+    is_there: bool = False
+    """The task is in the cluster already, and its workload is to be written again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -393,7 +393,7 @@ class Tracker:
 
     def _order(self, entry: Entry, workload: TaskWorkload) -> Order:
         assert entry.queuing is not None  # noqa: S101 - for the type checker; both callers set it
-        is_free = self._cache.get(entry.name) is None
+        task = self._cache.get(entry.name)
         return Order(
             Identity(
                 entry.external_id,
@@ -403,7 +403,8 @@ class Tracker:
             ),
             workload.ti.priority_weight,
             partial(self._drafts.draft, workload),
-            owns_name=is_free and (entry.is_adopted or entry.restarts > 0),
+            owns_name=task is None and (entry.is_adopted or entry.restarts > 0),
+            is_there=task is not None and _is_of(task, entry),
         )
 
     def _report(self, entry: Entry, end: End, now: datetime) -> None:

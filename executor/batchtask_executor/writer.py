@@ -79,6 +79,7 @@ class Writer:
         self._complaints = Complaints(log)
         self._lock = threading.Lock()
         self._open: dict[str, _Write] = {}
+        self._cancelling: set[str] = set()
         self._outages = 0
         self._outage_until = 0.0
         self._threads = [
@@ -114,10 +115,10 @@ class Writer:
             write = self._open.get(name)
             if write:
                 write.is_cancelled = True
-                if write.created is None:
+                if write.created is None and not write.order.is_there:
                     return  # the thread that has it sees this, whatever it is doing
                 name = write.identity.name
-        self._queue.put(_Cancel(name), _AT_ONCE)
+        self._ask_to_stop(name)
 
     def drain(self) -> Sequence[Report]:
         """What became of orders since the last call."""
@@ -141,6 +142,7 @@ class Writer:
                 self._write(item)
             else:
                 self._tasks.cancel(item.name)
+                self._stop_asking(item)
         except (BadJob, Refused) as error:
             self._give_up(item, str(error))
         except Unavailable as error:
@@ -182,7 +184,7 @@ class Writer:
         if not is_cancelled:
             return created
         self._close(write)
-        self._queue.put(_Cancel(write.identity.name), _AT_ONCE)
+        self._ask_to_stop(write.identity.name)
         return None
 
     def _rename(self, write: _Write) -> None:
@@ -198,6 +200,18 @@ class Writer:
         self._reports.put(Renamed(old.name, new.name))
         self._queue.put(write, write.order.priority)
 
+    def _ask_to_stop(self, name: str) -> None:
+        """Ask once, until it is answered: the tracker may want it again and again meanwhile."""
+        with self._lock:
+            if name in self._cancelling:
+                return
+            self._cancelling.add(name)
+        self._queue.put(_Cancel(name), _AT_ONCE)
+
+    def _stop_asking(self, cancel: _Cancel) -> None:
+        with self._lock:
+            self._cancelling.discard(cancel.name)
+
     def _is_cancelled(self, write: _Write) -> bool:
         if write.is_cancelled:
             self._close(write)
@@ -211,12 +225,13 @@ class Writer:
 
     def _give_up(self, item: _Write | _Cancel, message: str) -> None:
         if isinstance(item, _Cancel):
+            self._stop_asking(item)
             log.error("Can't cancel BatchTask %s: %s", item.name, message)
             return
         self._close(item)
         name = item.identity.name
         if item.created is not None:
-            self._queue.put(_Cancel(name), _AT_ONCE)
+            self._ask_to_stop(name)
         self._reports.put(Rejected(name, message))
 
     def _put_off(
