@@ -29,6 +29,8 @@ class Strays:
         self._terms = terms
         self._look_at: datetime | None = None
         self._unwanted_since: dict[str, datetime] = {}
+        self._asked: set[str] = set()
+        """Those about whose rows a question is under way: the database may be down for hours."""
 
     def looks(self, table: TaskTable, now: datetime) -> Iterator[Look]:
         """Ask about the rows of all, now and then."""
@@ -39,11 +41,13 @@ class Strays:
         self._unwanted_since = {
             name: since for name, since in self._unwanted_since.items() if name in live
         }
-        for name, task in live.items():
-            yield Look(name, _place(task))
+        for name in live.keys() - self._asked:
+            self._asked.add(name)
+            yield Look(name, _place(live[name]))
 
     def is_to_end(self, name: str, row: Row | None, now: datetime) -> bool:
         """Whether one is to be cancelled, by its row."""
+        self._asked.discard(name)
         task, found = self._cache.get(name), named(name)
         if task is None or task.spec.airflow is None or found is None:
             return False
