@@ -1,9 +1,11 @@
 """This instance's tasks as last seen: one thread lists and watches them, readers never wait."""
 
 import logging
+import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from batchtask_api import BatchTask
 from batchtask_executor.backoff import Backoff
@@ -74,11 +76,11 @@ class TaskCache:
         with self._lock:
             return list(self._known.values())
 
-    def drain(self) -> Sequence[Change]:
-        """Every task that changed since the last call."""
+    def drain(self, most: int = sys.maxsize) -> Sequence[Change]:
+        """Of the tasks that changed since they were last drained, those that wait longest."""
         with self._lock:
-            changes, self._changes = self._changes, {}
-        return list(changes.values())
+            names = list(islice(self._changes, most))
+            return [self._changes.pop(name) for name in names]
 
     @property
     def listings_begun(self) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -92,11 +93,11 @@ class Inquiries:
         for question in questions:
             self._questions.put(question)
 
-    def drain(self) -> Sequence[Answer]:
-        """The answers that came since the last call."""
+    def drain(self, most: int = sys.maxsize) -> Sequence[Answer]:
+        """The answers that came, from the oldest on that wasn't drained yet."""
         answers: list[Answer] = []
         with contextlib.suppress(Empty):
-            while True:
+            while len(answers) < most:
                 answers.append(self._answers.get_nowait())
         return answers
 

@@ -29,7 +29,7 @@ CONNECTION_TEST: Final = "ct-"
 
 _PREFIX: Final = "bt-"
 _NAME: Final = re.compile(
-    rf"{_PREFIX}(?P<kind>{CALLBACK}|{CONNECTION_TEST})?(?P<id>[0-9a-f-]{{36}})"
+    rf"{_PREFIX}(?P<id>({CALLBACK}|{CONNECTION_TEST})?[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}})"
     r"(-r(?P<restarts>[1-9][0-9]{0,3}))?"
 )
 _LABEL_VALUE: Final = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
@@ -103,10 +103,7 @@ def task_name(external_id: str, restarts: int = 0) -> str:
 def named(name: str) -> tuple[str, int] | None:
     """The external id that a task's name was made from, and its restarts; None if it wasn't."""
     found = _NAME.fullmatch(name)
-    made_from = external_id(found["id"]) if found else None
-    if found is None or made_from is None:
-        return None
-    return f"{found['kind'] or ''}{made_from}", int(found["restarts"] or 0)
+    return (found["id"], int(found["restarts"] or 0)) if found else None
 
 
 def queuing_of(task: BatchTask) -> Queuing | None:

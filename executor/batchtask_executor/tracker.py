@@ -54,6 +54,8 @@ REPEAT_AFTER: Final = timedelta(seconds=5)
 """Airflow takes an end in right after the heartbeat that told it; a row read before is no proof."""
 REWRITE_AFTER: Final = timedelta(minutes=2)
 """The controller looks at a task that lacks a token once a minute."""
+AT_ONCE: Final = 1000
+"""What a call takes in of reports, changes and answers each; the rest waits for the next one."""
 
 
 class Tracker:
@@ -71,6 +73,7 @@ class Tracker:
         metrics: Metrics,
         executor_name: str | None,
         callback_key: Callable[[str], Hashable],
+        at_once: int = AT_ONCE,
     ) -> None:
         self._table = table
         self._terms = terms
@@ -81,6 +84,7 @@ class Tracker:
         self._inquiries = inquiries
         self._metrics = metrics
         self._executor_name = executor_name
+        self._at_once = at_once
         self._errands = Errands(callback_key)
         self._strays = Strays(cache, terms)
         self._words: list[Word] = []
@@ -109,7 +113,7 @@ class Tracker:
             entry.replaced = frozenset({had or ti.external_executor_id})
             self._words.append(Identified(key, chosen))
         before = self._table.add(entry)
-        if before and before.seen_since is None:
+        if before and before.seen_since is None and self._task_of(before) is None:
             self._drop(before)  # it was never written, and nobody waits for it any more
         return order
 
@@ -129,23 +133,26 @@ class Tracker:
 
     def take_reports(self, now: datetime) -> None:
         """Take in what the writer has done."""
-        for report in self._writer.drain():
+        for report in self._writer.drain(self._at_once):
             _guard(self._metrics.took, report)
             _guard(self._take_report, report, now)
 
     def sync(self, running: Set[Hashable], now: datetime) -> Sequence[Word]:
         """Take in all that is new, and ask about what comes next."""
         self.take_reports(now)
-        for change in self._cache.drain():
+        complete = self._cache.last_complete
+        changes = self._cache.drain(self._at_once)
+        for change in changes:
             _guard(self._take_change, change)
-        _guard(self._sweep)
+        if len(changes) < self._at_once:  # else what that list doesn't show may have ended well
+            _guard(self._sweep, complete)
         for entry in self._table.left(running):
             log.warning("Cancelling BatchTask %s: Airflow has ended its task instance", entry.name)
             self._drop(entry)
         for name in self._errands.left(running):
             self._cancel(name)
         self._adoptable = None
-        for answer in self._inquiries.drain():
+        for answer in self._inquiries.drain(self._at_once):
             _guard(self._take_answer, answer, now)
         _guard(self._ask, now)
         _guard(self._metrics.cached, len(self._cache))
@@ -219,9 +226,8 @@ class Tracker:
         if entry.end is None:
             entry.end, entry.is_urgent = end, True
 
-    def _sweep(self) -> None:
+    def _sweep(self, complete: int) -> None:
         """End what a complete list, begun after it was written, doesn't show."""
-        complete = self._cache.last_complete
         if complete == self._swept:
             return
         self._swept = complete
@@ -229,8 +235,7 @@ class Tracker:
         for entry in self._table:
             if entry.seen_since is None or entry.seen_since >= complete:
                 continue
-            task = self._cache.get(entry.name)
-            if task is None or not _is_of(task, entry):
+            if self._task_of(entry) is None:
                 self._ended(entry, gone(entry.name))
         for over in self._errands.sweep(complete, self._cache.get):
             self._over(over)
@@ -301,7 +306,11 @@ class Tracker:
     # -- what is done about it --------------------------------------------------------------------
 
     def _apply(self, entry: Entry, row: Row | None, now: datetime) -> None:
-        decided = verdict(row, self._known(entry), self._terms, now)
+        known = self._known(entry)
+        if entry.end is None and isinstance(known.seen, End):
+            self._ended(entry, known.seen)  # after the row was read: that is to be read again
+            return
+        decided = verdict(row, known, self._terms, now)
         if isinstance(decided, ledger.Hold):
             entry.unwanted_since = entry.unwanted_since or now
             return
@@ -357,13 +366,17 @@ class Tracker:
     def _seen(self, entry: Entry) -> Outcome | None:
         if entry.end is not None:
             return entry.end
-        task = self._cache.get(entry.name)
-        if task is not None and _is_of(task, entry):
+        if task := self._task_of(entry):
             return self._outcome(task)
         if not entry.is_written:
             return Queued()
         # What was written may be submitted before the watch shows it.
         return None if entry.seen_since is None else Queued(is_submitted=True)
+
+    def _task_of(self, entry: Entry) -> BatchTask | None:
+        """The entry's task as the cluster shows it."""
+        task = self._cache.get(entry.name)
+        return task if task is not None and _is_of(task, entry) else None
 
     def _write(self, entry: Entry, row: Row | None, now: datetime) -> None:
         is_recent = entry.written_at is not None and now - entry.written_at < REWRITE_AFTER
@@ -393,7 +406,7 @@ class Tracker:
 
     def _order(self, entry: Entry, workload: TaskWorkload) -> Order:
         assert entry.queuing is not None  # noqa: S101 - for the type checker; both callers set it
-        task = self._cache.get(entry.name)
+        is_free = self._cache.get(entry.name) is None
         return Order(
             Identity(
                 entry.external_id,
@@ -403,8 +416,8 @@ class Tracker:
             ),
             workload.ti.priority_weight,
             partial(self._drafts.draft, workload),
-            owns_name=task is None and (entry.is_adopted or entry.restarts > 0),
-            is_there=task is not None and _is_of(task, entry),
+            owns_name=is_free and (entry.is_adopted or entry.restarts > 0),
+            is_there=self._task_of(entry) is not None,
         )
 
     def _report(self, entry: Entry, end: End, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -120,11 +121,11 @@ class Writer:
                 name = write.identity.name
         self._ask_to_stop(name)
 
-    def drain(self) -> Sequence[Report]:
-        """What became of orders since the last call."""
+    def drain(self, most: int = sys.maxsize) -> Sequence[Report]:
+        """What became of orders, from the oldest report on that wasn't drained yet."""
         reports: list[Report] = []
         with contextlib.suppress(Empty):
-            while True:
+            while len(reports) < most:
                 reports.append(self._reports.get_nowait())
         return reports
 

@@ -168,6 +168,48 @@ def test_a_row_read_before_the_end_was_seen_is_read_again(
     assert not events
 
 
+def test_an_end_that_no_change_told_of_yet_is_one_seen_after_the_row_was_read(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    workload = running(executor, cluster)
+    entry = executor._table.current(workload.ti.key)
+    assert entry
+    assert executor._parts
+    entry.asked_about = None
+    answer = _looked(entry, executor.rows.of(workload.ti))
+    executor.rows.change(workload.ti, state="deferred")
+    cluster.set_status(name_of(workload), phase=Phase.SUCCEEDED)
+    until(lambda: phase_of(executor, workload) is Phase.SUCCEEDED)
+    executor._parts.cache.drain()  # it comes after the loop has drained the changes
+
+    executor._parts.inquiries._answers.put(answer)
+
+    assert not executor.loop()
+    assert not executor.loop_until(lambda: not executor.running)
+
+
+def test_what_ended_well_is_no_loss_while_its_change_waits_for_its_turn(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    """A list can't show what was deleted, and changes are taken in a few at a time."""
+    workloads = [running(executor, cluster, map_index=number) for number in range(3)]
+    assert executor._parts
+    executor._parts.tracker._at_once = 1
+    cache = executor._parts.cache
+    for each in workloads:
+        cluster.set_status(name_of(each), phase=Phase.SUCCEEDED)
+    until(lambda: all(phase_of(executor, each) is Phase.SUCCEEDED for each in workloads))
+    before = cache.last_complete
+    for each in workloads:
+        cluster.lose(name_of(each))
+    cluster.forget_history()
+    until(lambda: cache.last_complete > before)
+
+    events = executor.loop_until(lambda: not executor.running)
+
+    assert {state for state, _ in events.values()} == {"success"}
+
+
 def _looked(entry: Any, row: Any) -> Any:
     from batchtask_executor.inquiries import Looked
 
