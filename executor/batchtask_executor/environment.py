@@ -1,11 +1,13 @@
 """What a job's container is told of Airflow, where nobody else tells it."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import JsonValue
+
+from batchtask_executor.job_shape import Shape
 
 EXECUTOR: Final = "AIRFLOW__CORE__EXECUTOR"
 MULTI_TEAM: Final = "AIRFLOW__CORE__MULTI_TEAM"
@@ -48,18 +50,10 @@ class Executors:
 
 def _place(parameters: dict[str, Any], container: str | None) -> tuple[dict[str, Any], str] | None:
     """The container that the controller starts the workload in, and its key for variables."""
-    if not parameters.keys() & {"ecsPropertiesOverride", "eksPropertiesOverride"}:
-        return parameters.setdefault("containerOverrides", {}), "environment"
-    candidates = [
-        each for each in _containers(parameters) if container in (None, each[0].get("name"))
-    ]
-    return candidates[0] if candidates else None
-
-
-def _containers(parameters: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
-    for task in parameters.get("ecsPropertiesOverride", {}).get("taskProperties", []):
-        for one in task.get("containers", []):
-            yield one, "environment"
-    pod = parameters.get("eksPropertiesOverride", {}).get("podProperties", {})
-    for one in pod.get("containers", []):
-        yield one, "env"
+    shape = Shape.of(parameters)
+    if shape is Shape.CONTAINER:
+        return parameters.setdefault(shape.overrides, {}), shape.variables
+    listed = shape.containers(parameters)
+    return next(
+        ((one, shape.variables) for _, one in listed if container in (None, one.get("name"))), None
+    )

@@ -30,6 +30,11 @@ class Shape(StrEnum):
         """What a job definition of this shape has."""
         return _PLACES[self.value][1]
 
+    @property
+    def variables(self) -> str:
+        """A container's key of its environment variables."""
+        return "env" if self is Shape.EKS else "environment"
+
     @classmethod
     def of(cls, *requests: Mapping[str, Any]) -> "Shape":
         """The shape whose overrides stand in the requests; the single container where none do."""
@@ -40,7 +45,7 @@ class Shape(StrEnum):
         """The other shapes whose overrides stand in the request as well."""
         return [other for other in Shape if other is not self and request.get(other.overrides)]
 
-    def containers(self, request: Mapping[str, Any]) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    def containers(self, request: Mapping[str, Any]) -> Sequence[tuple[str, dict[str, Any]]]:
         """The containers that the request overrides, each with its path."""
         overrides = request.get(self.overrides, {})
         match self:
