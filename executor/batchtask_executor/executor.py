@@ -30,7 +30,7 @@ from batchtask_executor.metrics import Metrics, Stats
 from batchtask_executor.orders import Order
 from batchtask_executor.outcome import Succeeded
 from batchtask_executor.rows import Rows
-from batchtask_executor.table import Entry, TaskTable
+from batchtask_executor.table import TaskTable
 from batchtask_executor.tasks import BatchTasks
 from batchtask_executor.tracker import Tracker
 from batchtask_executor.words import Ended, Freed, Holds, Identified, Noted, Word
@@ -308,8 +308,7 @@ class BatchTaskExecutor(BaseExecutor):
             return False
         if adopted is None:
             return False
-        if adopted not in self._table:
-            self._table.add(Entry(adopted, place, is_adopted=True, is_urgent=True))
+        self._table.adopt(adopted, place)
         return True
 
     def get_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:

@@ -115,6 +115,13 @@ class TaskTable:
             self._current[entry.key] = entry.external_id
         return before
 
+    def adopt(self, external_id: str, place: Place) -> None:
+        """Add what another scheduler has queued; or take note that it is to be kept after all."""
+        known = self._entries.get(external_id)
+        if known is None:
+            known = self._entries[external_id] = Entry(external_id, place, is_adopted=True)
+        known.is_urgent, known.unwanted_since = True, None
+
     def resolve(self, entry: Entry, key: Hashable) -> bool:
         """Give an adopted entry its key; False if that key was queued again since."""
         entry.key = key

@@ -900,6 +900,38 @@ def test_a_task_that_another_scheduler_took_is_let_go_and_not_cancelled(
     first.end()
 
 
+def test_a_task_that_comes_back_is_not_let_go_by_a_row_read_before(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    """Another scheduler took it over, and died within the minute."""
+    executor.end()
+    executor.wait_for_the_end()
+    cluster.reopen()
+    first = ExecutorOver(cluster, parallelism=10)
+    first.job_id = 1
+    first.start()
+    workload = running(first, cluster)
+    first.rows.change(workload.ti, queued_by=2)
+    looks(first)
+    entry = first._table.current(workload.ti.key)
+    assert entry
+    assert entry.unwanted_since
+    assert first._parts
+    entry.asked_about = None
+    theirs = _looked(entry, first.rows.of(workload.ti))
+
+    assert list(first.try_adopt_task_instances([workload.ti])) == []
+    first.rows.change(workload.ti, queued_by=1)
+    first.pass_time(61)
+    first._parts.inquiries._answers.put(theirs)
+    first.loop()
+    looks(first)
+
+    assert first.running == {workload.ti.key}
+    first.end()
+    first.wait_for_the_end()
+
+
 def test_an_adopted_id_of_an_earlier_queuing_leads_to_the_task_of_this_one(
     executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
 ) -> None:
