@@ -29,6 +29,7 @@ from batchtask_executor.manifest import external_id
 from batchtask_executor.metrics import Metrics, Stats
 from batchtask_executor.orders import Order
 from batchtask_executor.outcome import Succeeded
+from batchtask_executor.redaction import presentable
 from batchtask_executor.rows import Rows
 from batchtask_executor.table import TaskTable
 from batchtask_executor.tasks import BatchTasks
@@ -210,7 +211,8 @@ class BatchTaskExecutor(BaseExecutor):
                 orders += self._orders(parts, workload)
             except Exception as error:
                 self.log.exception("A workload can't be handed over")
-                self._guard(self._give_back, workload, f"it can't be handed over: {error!r}")
+                why = presentable(repr(error))  # what a workload holds may be in it
+                self._guard(self._give_back, workload, f"it can't be handed over: {why}")
         if parts:
             parts.tracker.submit(orders)
             self._say(parts.tracker.words())

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.complaints import Complaints
 from batchtask_executor.drafts import TaskWorkload
+from batchtask_executor.redaction import presentable
 from batchtask_executor.rows import Place, Row, Rows, RowsUnavailable
 
 log = logging.getLogger(__name__)
@@ -147,5 +148,6 @@ class Inquiries:
             raise
         except Exception as error:
             log.exception("The workload of %s can't be made anew", question.place)
-            return NotRemade(question.about, f"its workload can't be made anew: {error!r}")
+            why = presentable(repr(error))
+            return NotRemade(question.about, f"its workload can't be made anew: {why}")
         return Remade(question.about, workload)

@@ -530,7 +530,7 @@ def test_a_workload_that_cannot_be_made_anew_fails_its_task(
     executor: ExecutorOver, cluster: FakeBatchTasks
 ) -> None:
     def broken(workload: Any) -> Any:
-        raise RuntimeError(f"no DAG for {workload.ti.task_id}")
+        raise RuntimeError(f"no DAG for {workload.ti.task_id}: {workload.token}")
 
     workload = waiting(executor, cluster)
     executor.rows.remake = broken
@@ -540,6 +540,7 @@ def test_a_workload_that_cannot_be_made_anew_fails_its_task(
     state, info = executor.loop_until_event(workload.ti.key)
     assert state == "failed"
     assert "no DAG for load" in info
+    assert "eyJ" not in info
 
 
 # -- the queue -------------------------------------------------------------------------------------
