@@ -31,7 +31,7 @@ class Adoptable:
         ]
         if named_so:
             return max(named_so, key=_restarts)
-        dated = [task for task in self._by_row.get(row.ti_id, ()) if _is_dated(task, row)]
+        dated = [task for task in self._by_row.get(row.ti_id, ()) if is_dated(task, row)]
         return max(dated, key=_when, default=None)
 
 
@@ -40,7 +40,8 @@ def _is_of(task: BatchTask, row: Row) -> bool:
     return made_by is not None and made_by.is_since(row.queued_at)
 
 
-def _is_dated(task: BatchTask, row: Row) -> bool:
+def is_dated(task: BatchTask, row: Row) -> bool:
+    """Whether a task of the row's task instance was made when the row was queued, by its date."""
     made_by = queuing_of(task)
     has_dates = made_by is not None and made_by.at is not None and row.queued_at is not None
     return has_dates and _is_of(task, row)

@@ -6,6 +6,7 @@ from typing import Final
 
 from batchtask_api import BatchTask
 from batchtask_executor import ledger
+from batchtask_executor.adoption import is_dated
 from batchtask_executor.cache import TaskCache
 from batchtask_executor.inquiries import Look
 from batchtask_executor.ledger import HANDOVER, Known, Terms
@@ -52,8 +53,11 @@ class Strays:
         if task is None or task.spec.airflow is None or found is None:
             return False
         since = self._unwanted_since.get(name)
+        ids: frozenset[str | None] = frozenset({found[0]})
+        if row is not None and _is_of(task, row):
+            ids |= {row.external_id}
         known = Known(
-            frozenset({found[0]}),
+            ids,
             found[0],
             task.spec.airflow.try_number,
             seen=outcome(task),
@@ -73,6 +77,13 @@ def _is_stray(task: BatchTask, table: TaskTable) -> bool:
     if found is None or task.spec.airflow is None or found[0] in table:
         return False
     return not (task.status.phase.is_finished or task.spec.cancel or task.is_deleting)
+
+
+def _is_of(task: BatchTask, row: Row) -> bool:
+    """Whether it is the row's, under an id that Airflow hasn't taken in from its scheduler yet."""
+    airflow = task.spec.airflow
+    is_its = airflow is not None and airflow.task_instance_id == row.ti_id
+    return is_its and is_dated(task, row)
 
 
 def _place(task: BatchTask) -> Place:

@@ -1023,6 +1023,26 @@ def test_a_task_that_another_scheduler_or_executor_follows_is_left_alone(
     assert not heir.running
 
 
+def test_a_task_whose_id_its_scheduler_could_not_tell_yet_is_left_alone(
+    executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
+) -> None:
+    """That scheduler may stand still for longer than a minute."""
+    executor.job_id = 1
+    first = running(executor, cluster)
+    stale = first.ti.external_executor_id
+    executor.drops_events = True
+    second = executor.queue(id=first.ti.id, external_executor_id=stale)
+    made = executor.loop()[second.ti.key][1]
+    executor.loop_until(lambda: task_name(made) in cluster.secrets)
+    heir.start()
+
+    for _ in range(4):
+        looks_at_strays(heir)
+
+    until(lambda: not heir._parts.writer._cancelling)  # type: ignore[union-attr]
+    assert not is_cancelled(cluster, task_name(made))
+
+
 def looks_at_strays(executor: ExecutorOver) -> None:
     executor.loop_until(lambda: executor._parts.cache.last_complete)  # type: ignore[union-attr]
     before = executor.rows.requests["find"]
