@@ -16,9 +16,9 @@ from batchtask_api import (
     Submission,
     names,
 )
-from batchtask_executor.manifest import task_name
-from batchtask_executor.rows import RowsUnavailable
-from batchtask_executor.tasks import Unavailable
+from batchtask_executor.cluster.manifest import task_name
+from batchtask_executor.cluster.tasks import Unavailable
+from batchtask_executor.following.rows import RowsUnavailable
 from fakes.airflow import execute_task
 from fakes.awaiting import until
 from fakes.executors import ExecutorOver, options
@@ -211,7 +211,7 @@ def test_what_ended_well_is_no_loss_while_its_change_waits_for_its_turn(
 
 
 def _looked(entry: Any, row: Any) -> Any:
-    from batchtask_executor.inquiries import Looked
+    from batchtask_executor.following.inquiries import Looked
 
     return Looked(entry.external_id, row)
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from batchtask_executor.cache import TaskCache
-from batchtask_executor.inquiries import Look
-from batchtask_executor.ledger import Terms
-from batchtask_executor.strays import Strays
-from batchtask_executor.table import TaskTable
+from batchtask_executor.cluster.cache import TaskCache
+from batchtask_executor.following.inquiries import Look
+from batchtask_executor.following.ledger import Terms
+from batchtask_executor.following.strays import Strays
+from batchtask_executor.following.table import TaskTable
 from fakes.awaiting import until
 from fakes.task_instances import create
 from fakes.tasks import FakeBatchTasks

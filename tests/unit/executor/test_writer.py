@@ -9,10 +9,17 @@ from pydantic import SecretStr
 
 from batchtask_api import AirflowIdentity
 from batchtask_executor.backoff import Backoff
-from batchtask_executor.job import BadJob, Job
-from batchtask_executor.manifest import Identity, batch_task, external_id_from
-from batchtask_executor.orders import Delayed, Draft, Order, Rejected, Renamed, Report, Written
-from batchtask_executor.tasks import (
+from batchtask_executor.cluster.manifest import Identity, batch_task, external_id_from
+from batchtask_executor.cluster.orders import (
+    Delayed,
+    Draft,
+    Order,
+    Rejected,
+    Renamed,
+    Report,
+    Written,
+)
+from batchtask_executor.cluster.tasks import (
     Conflict,
     Forbidden,
     NotInstalled,
@@ -20,8 +27,9 @@ from batchtask_executor.tasks import (
     TasksError,
     Unavailable,
 )
-from batchtask_executor.tokens import MintedWorkload, Queuing
-from batchtask_executor.writer import Writer
+from batchtask_executor.cluster.writer import Writer
+from batchtask_executor.jobs.job import BadJob, Job
+from batchtask_executor.jobs.tokens import MintedWorkload, Queuing
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 
