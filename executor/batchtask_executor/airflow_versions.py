@@ -23,9 +23,9 @@ from airflow.models.callback import CallbackKey
 from airflow.models.taskinstancekey import TaskInstanceKey
 
 from batchtask_api import AirflowIdentity
+from batchtask_executor.cluster.manifest import external_id
 from batchtask_executor.config import SECTION
-from batchtask_executor.manifest import external_id
-from batchtask_executor.workload import Kind
+from batchtask_executor.jobs.workload import Kind
 
 _QUEUES: Final = {
     Kind.TASK: "queued_tasks",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from batchtask_api.names import DEFAULT_NAMESPACE
-from batchtask_executor.job_shape import Shape
+from batchtask_executor.jobs.job_shape import Shape
 
 SECTION: Final = "batchtask_executor"
 DEFAULT_LOG_GROUP: Final = "/aws/batch/job"

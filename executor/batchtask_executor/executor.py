@@ -11,31 +11,32 @@ from airflow.configuration import conf
 from airflow.executors.base_executor import BaseExecutor
 
 from batchtask_api import submit_job
-from batchtask_executor import advice
 from batchtask_executor import airflow_versions as versions
 from batchtask_executor.backoff import Backoff
-from batchtask_executor.cache import TaskCache
-from batchtask_executor.checkup import Checkup
+from batchtask_executor.checks import advice
+from batchtask_executor.checks.checkup import Checkup
+from batchtask_executor.checks.health import Premises
+from batchtask_executor.claim.gate import Claimant, Gate, GatedTasks
+from batchtask_executor.cluster.cache import TaskCache
+from batchtask_executor.cluster.manifest import external_id
+from batchtask_executor.cluster.orders import Order
+from batchtask_executor.cluster.tasks import BatchTasks
+from batchtask_executor.cluster.writer import Writer
 from batchtask_executor.config import SECTION, Settings, SettingsError
-from batchtask_executor.drafts import Drafts
-from batchtask_executor.environment import Executors
-from batchtask_executor.gate import Claimant, Gate, GatedTasks
-from batchtask_executor.health import Premises
-from batchtask_executor.inquiries import Inquiries
-from batchtask_executor.job import BadJob, JobBuilder
-from batchtask_executor.ledger import Terms
-from batchtask_executor.logs import TaskLogs, connect
-from batchtask_executor.manifest import external_id
-from batchtask_executor.metrics import Metrics, Stats
-from batchtask_executor.orders import Order
-from batchtask_executor.outcome import Succeeded
-from batchtask_executor.rows import Rows
-from batchtask_executor.table import Entry, TaskTable
-from batchtask_executor.tasks import BatchTasks
-from batchtask_executor.tracker import Tracker
-from batchtask_executor.words import Ended, Freed, Holds, Identified, Noted, Word
-from batchtask_executor.workload import Kind
-from batchtask_executor.writer import Writer
+from batchtask_executor.following.inquiries import Inquiries
+from batchtask_executor.following.ledger import Terms
+from batchtask_executor.following.metrics import Metrics, Stats
+from batchtask_executor.following.outcome import Succeeded
+from batchtask_executor.following.rows import Rows
+from batchtask_executor.following.table import TaskTable
+from batchtask_executor.following.tracker import Tracker
+from batchtask_executor.following.words import Ended, Freed, Holds, Identified, Noted, Word
+from batchtask_executor.jobs.drafts import Drafts
+from batchtask_executor.jobs.environment import Executors
+from batchtask_executor.jobs.job import BadJob, JobBuilder
+from batchtask_executor.jobs.workload import Kind
+from batchtask_executor.redaction import presentable
+from batchtask_executor.view.logs import TaskLogs, connect
 
 if TYPE_CHECKING:
     from airflow.executors.workloads import ExecutorWorkload
@@ -92,7 +93,7 @@ class BatchTaskExecutor(BaseExecutor):
 
     def read_rows(self) -> Rows:
         """Make the port to Airflow's database; no session is opened before it is used."""
-        from batchtask_executor.database import DatabaseRows
+        from batchtask_executor.following.database import DatabaseRows
 
         return DatabaseRows(lambda: self.jwt_generator, partial(versions.key_of, self))
 
@@ -102,14 +103,14 @@ class BatchTaskExecutor(BaseExecutor):
 
     def claimant(self, settings: Settings) -> Claimant:
         """Make this Airflow's part in the claim of the instance; nothing is asked yet."""
-        from batchtask_executor.claimant import airflow_claimant
+        from batchtask_executor.claim.claimant import airflow_claimant
 
         return airflow_claimant(settings)
 
     def premises(self, settings: Settings) -> Premises:
         """Make the port to what the health check looks at; nothing is asked yet."""
-        from batchtask_executor.kube_api import KubeApi
-        from batchtask_executor.kube_premises import KubePremises
+        from batchtask_executor.cluster.kube_api import KubeApi
+        from batchtask_executor.cluster.kube_premises import KubePremises
 
         return KubePremises(settings, KubeApi(settings, connections=1))
 
@@ -210,7 +211,8 @@ class BatchTaskExecutor(BaseExecutor):
                 orders += self._orders(parts, workload)
             except Exception as error:
                 self.log.exception("A workload can't be handed over")
-                self._guard(self._give_back, workload, f"it can't be handed over: {error!r}")
+                why = presentable(repr(error))  # what a workload holds may be in it
+                self._guard(self._give_back, workload, f"it can't be handed over: {why}")
         if parts:
             parts.tracker.submit(orders)
             self._say(parts.tracker.words())
@@ -308,8 +310,7 @@ class BatchTaskExecutor(BaseExecutor):
             return False
         if adopted is None:
             return False
-        if adopted not in self._table:
-            self._table.add(Entry(adopted, place, is_adopted=True, is_urgent=True))
+        self._table.adopt(adopted, place)
         return True
 
     def get_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:

@@ -12,7 +12,7 @@ from airflow.configuration import conf
 from airflow.utils.state import State, TaskInstanceState
 
 from batchtask_executor.config import SECTION, Settings
-from batchtask_executor.logs import TaskLogs
+from batchtask_executor.view.logs import TaskLogs
 
 log = logging.getLogger(__name__)
 

@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 
 from batchtask_api import AirflowIdentity
 from batchtask_executor.backoff import Backoff
+from batchtask_executor.cluster.kube import KubeBatchTasks
+from batchtask_executor.cluster.manifest import Identity, batch_task, task_name
+from batchtask_executor.cluster.orders import Draft, Order
+from batchtask_executor.cluster.writer import Writer
 from batchtask_executor.config import Settings
-from batchtask_executor.job import Job
-from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.manifest import Identity, batch_task, task_name
-from batchtask_executor.orders import Draft, Order
-from batchtask_executor.tokens import MintedWorkload, Queuing
-from batchtask_executor.writer import Writer
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.tokens import MintedWorkload, Queuing
 
 VARIABLE = "CHAOS_WORKLOADS"
 _TICK = 0.02

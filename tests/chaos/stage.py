@@ -14,7 +14,7 @@ from typing import Any
 
 from batchtask_api import names
 from batchtask_controller.timings import Timings
-from batchtask_executor.manifest import task_name
+from batchtask_executor.cluster.manifest import task_name
 from batchtask_local.apiserver import ApiServer, RequestRefusedError
 from batchtask_local.batch import (
     SIMULATED_IMAGE,

@@ -3,9 +3,9 @@
 import threading
 from dataclasses import dataclass, field
 
-from batchtask_executor.gate import Claimant
-from batchtask_executor.instance import Claim, Claims, OwnId
-from batchtask_executor.tasks import AlreadyExists, TasksError
+from batchtask_executor.claim.gate import Claimant
+from batchtask_executor.claim.instance import Claim, Claims, OwnId
+from batchtask_executor.cluster.tasks import AlreadyExists, TasksError
 
 
 @dataclass

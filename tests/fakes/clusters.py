@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from batchtask_api import BatchTask, BatchTaskStatus, names
+from batchtask_executor.cluster.kube import KubeBatchTasks
+from batchtask_executor.cluster.tasks import BatchTasks
 from batchtask_executor.config import Settings
-from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.tasks import BatchTasks
 from batchtask_local.apiserver import ApiServer, RequestRefusedError
 from fakes.tasks import FakeBatchTasks
 

@@ -2,9 +2,9 @@
 
 from airflow.executors.executor_utils import ExecutorName
 
+from batchtask_executor.cluster.tasks import BatchTasks
 from batchtask_executor.executor import BatchTaskExecutor
-from batchtask_executor.rows import Rows
-from batchtask_executor.tasks import BatchTasks
+from batchtask_executor.following.rows import Rows
 from fakes.executors import ExecutorOver
 
 

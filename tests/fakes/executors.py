@@ -9,14 +9,14 @@ from airflow.executors.workloads import ExecuteTask
 
 from batchtask_executor import airflow_versions as versions
 from batchtask_executor.backoff import Backoff
+from batchtask_executor.checks.health import Premises
+from batchtask_executor.claim.gate import Claimant
+from batchtask_executor.cluster.kube_api import KubeApi
+from batchtask_executor.cluster.kube_claims import KubeClaims
+from batchtask_executor.cluster.tasks import BatchTasks
 from batchtask_executor.config import Settings
 from batchtask_executor.executor import BatchTaskExecutor
-from batchtask_executor.gate import Claimant
-from batchtask_executor.health import Premises
-from batchtask_executor.kube_api import KubeApi
-from batchtask_executor.kube_claims import KubeClaims
-from batchtask_executor.rows import Rows
-from batchtask_executor.tasks import BatchTasks
+from batchtask_executor.following.rows import Rows
 from fakes.airflow import execute_task
 from fakes.awaiting import until
 from fakes.claims import FakeClaims, a_claimant

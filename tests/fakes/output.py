@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from batchtask_executor.logs import Output, OutputEvent, Written
+from batchtask_executor.view.logs import Output, OutputEvent, Written
 
 _BEGINNING = datetime(2026, 1, 15, 12, 30, tzinfo=UTC)
 

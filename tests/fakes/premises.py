@@ -6,8 +6,8 @@ from typing import Any
 
 from batchtask_api import submit_job
 from batchtask_api.crd import task_schema
-from batchtask_executor.health import Premises, Right
-from batchtask_executor.tasks import Forbidden, TasksError
+from batchtask_executor.checks.health import Premises, Right
+from batchtask_executor.cluster.tasks import Forbidden, TasksError
 
 
 @dataclass

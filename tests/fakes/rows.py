@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from batchtask_executor.drafts import TaskWorkload
-from batchtask_executor.manifest import external_id
-from batchtask_executor.rows import Place, Row, Rows, RowsUnavailable
+from batchtask_executor.cluster.manifest import external_id
+from batchtask_executor.following.rows import Place, Row, Rows, RowsUnavailable
+from batchtask_executor.jobs.drafts import TaskWorkload
 
 _WAITS = ("scheduled", "queued", "running", "restarting")
 

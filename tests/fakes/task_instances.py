@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batchtask_api import AirflowIdentity, Phase
-from batchtask_executor.job import Job
-from batchtask_executor.manifest import Identity, batch_task
-from batchtask_executor.tokens import Queuing
+from batchtask_executor.cluster.manifest import Identity, batch_task
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.tokens import Queuing
 from fakes.tasks import FakeBatchTasks
 
 REGION = "us-east-1"

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from batchtask_api import AirflowIdentity, BatchTask, BatchTaskStatus, names
-from batchtask_executor.manifest import WorkloadSecret, is_same_try
-from batchtask_executor.tasks import (
+from batchtask_executor.cluster.manifest import WorkloadSecret, is_same_try
+from batchtask_executor.cluster.tasks import (
     AlreadyExists,
     BatchTasks,
     Bookmark,

@@ -4,9 +4,9 @@ import sys
 from argparse import Namespace
 from datetime import UTC, datetime
 
-from batchtask_executor.claimant import airflow_claimant
+from batchtask_executor.claim.claimant import airflow_claimant
 from batchtask_executor.cli.configuration import say, settings_or_exit
-from batchtask_executor.tasks import TasksError
+from batchtask_executor.cluster.tasks import TasksError
 
 
 def claim(args: Namespace) -> None:

@@ -1,8 +1,8 @@
 """`airflow batchtask migrate-config`."""
 
-from batchtask_executor.advice import OLD_SECTION
+from batchtask_executor.checks.advice import OLD_SECTION
+from batchtask_executor.checks.migrate import OLD_OPTIONS, migrated
 from batchtask_executor.cli.configuration import option, say, section
-from batchtask_executor.migrate import OLD_OPTIONS, migrated
 
 
 def migrate_config(args: object) -> None:

@@ -9,16 +9,16 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from batchtask_api import submit_job
-from batchtask_executor import advice
-from batchtask_executor.claimant import airflow_claimant
+from batchtask_executor.checks import advice
+from batchtask_executor.checks.health import examine
+from batchtask_executor.claim.claimant import airflow_claimant
+from batchtask_executor.claim.instance import Foreign, refusal
 from batchtask_executor.cli.configuration import option, say, settings_or_exit
+from batchtask_executor.cluster.kube_api import KubeApi
+from batchtask_executor.cluster.kube_premises import KubePremises
+from batchtask_executor.cluster.tasks import TasksError
 from batchtask_executor.config import Settings
-from batchtask_executor.health import examine
-from batchtask_executor.instance import Foreign, refusal
-from batchtask_executor.job import BadJob, JobBuilder
-from batchtask_executor.kube_api import KubeApi
-from batchtask_executor.kube_premises import KubePremises
-from batchtask_executor.tasks import TasksError
+from batchtask_executor.jobs.job import BadJob, JobBuilder
 
 _DEFAULT_SLOTS = 128
 

@@ -6,10 +6,10 @@ import pytest
 
 from batchtask_api import AirflowIdentity, submit_job
 from batchtask_controller.request import job_request
+from batchtask_executor.cluster.manifest import Identity, batch_task
 from batchtask_executor.config import Settings
-from batchtask_executor.job import JobBuilder
-from batchtask_executor.manifest import Identity, batch_task
-from batchtask_executor.tokens import Queuing
+from batchtask_executor.jobs.job import JobBuilder
+from batchtask_executor.jobs.tokens import Queuing
 from batchtask_local.batch import LocalBatchHandle
 from contract.controller.accounts import a_local_account
 from contract.controller.test_other_shapes import define

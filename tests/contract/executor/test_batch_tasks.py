@@ -9,10 +9,15 @@ import pytest
 from pydantic import SecretStr
 
 from batchtask_api import AirflowIdentity, BatchTask, Phase, names
-from batchtask_executor.job import Job
-from batchtask_executor.manifest import Identity, WorkloadSecret, batch_task, workload_secret
-from batchtask_executor.tasks import AlreadyExists, Bookmark, Deleted, Event, Seen
-from batchtask_executor.tokens import Queuing
+from batchtask_executor.cluster.manifest import (
+    Identity,
+    WorkloadSecret,
+    batch_task,
+    workload_secret,
+)
+from batchtask_executor.cluster.tasks import AlreadyExists, Bookmark, Deleted, Event, Seen
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.tokens import Queuing
 from fakes.awaiting import until
 from fakes.clusters import Cluster
 

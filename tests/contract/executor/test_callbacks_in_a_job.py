@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from batchtask_controller.request import COMMAND
-from batchtask_executor.tokens import minted
-from batchtask_executor.workload import Facts
+from batchtask_executor.jobs.tokens import minted
+from batchtask_executor.jobs.workload import Facts
 from fakes.airflow import ENVIRONMENT, execute_callback
 from fakes.executors import ExecutorOver
 from fakes.tasks import FakeBatchTasks

@@ -2,10 +2,10 @@
 
 import pytest
 
-from batchtask_executor.instance import Claim, Claims
-from batchtask_executor.kube_api import KubeApi
-from batchtask_executor.kube_claims import KubeClaims
-from batchtask_executor.tasks import AlreadyExists
+from batchtask_executor.claim.instance import Claim, Claims
+from batchtask_executor.cluster.kube_api import KubeApi
+from batchtask_executor.cluster.kube_claims import KubeClaims
+from batchtask_executor.cluster.tasks import AlreadyExists
 from fakes.claims import FakeClaims
 from fakes.clusters import Cluster, ServedCluster
 

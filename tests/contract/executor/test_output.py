@@ -5,8 +5,8 @@ from typing import Protocol
 
 import pytest
 
-from batchtask_executor.cloudwatch import CloudWatch
-from batchtask_executor.logs import Output, OutputUnavailable
+from batchtask_executor.view.cloudwatch import CloudWatch
+from batchtask_executor.view.logs import Output, OutputUnavailable
 from batchtask_local.batch import (
     ErrorFault,
     Faults,

@@ -2,11 +2,11 @@
 
 import pytest
 
+from batchtask_executor.checks.health import RIGHTS, Premises, examine, missing_fields
+from batchtask_executor.cluster.kube_api import KubeApi
+from batchtask_executor.cluster.kube_premises import KubePremises
+from batchtask_executor.cluster.tasks import Unavailable
 from batchtask_executor.config import Settings
-from batchtask_executor.health import RIGHTS, Premises, examine, missing_fields
-from batchtask_executor.kube_api import KubeApi
-from batchtask_executor.kube_premises import KubePremises
-from batchtask_executor.tasks import Unavailable
 from fakes.awaiting import until
 from fakes.clusters import Cluster, ServedCluster
 from fakes.premises import FakePremises

@@ -9,8 +9,8 @@ from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import Session
 
 from batchtask_api import AirflowIdentity, Phase
-from batchtask_executor.database import DatabaseRows
-from batchtask_executor.rows import RowsUnavailable
+from batchtask_executor.following.database import DatabaseRows
+from batchtask_executor.following.rows import RowsUnavailable
 from fakes.airflow_database import DAG_ID, RUN_ID, AirflowDatabase
 from fakes.tasks import FakeBatchTasks
 from integration.database.conftest import StartScheduler

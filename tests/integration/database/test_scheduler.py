@@ -13,7 +13,7 @@ from airflow.models.taskinstancehistory import TaskInstanceHistory
 from sqlalchemy import select
 
 from batchtask_api import Phase
-from batchtask_executor.manifest import task_name
+from batchtask_executor.cluster.manifest import task_name
 from fakes.airflow_database import AirflowDatabase, Scheduler
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks

@@ -15,11 +15,11 @@ from airflow.models.team import Team
 from airflow.models.variable import Variable
 from airflow.utils.session import create_session
 
+from batchtask_executor.claim.instance import Claim
 from batchtask_executor.cli.claim import claim
 from batchtask_executor.cli.preflight import preflight
-from batchtask_executor.instance import Claim
-from batchtask_executor.kube_api import KubeApi
-from batchtask_executor.kube_claims import KubeClaims
+from batchtask_executor.cluster.kube_api import KubeApi
+from batchtask_executor.cluster.kube_claims import KubeClaims
 from batchtask_local.apiserver import ApiServer
 from fakes.awaiting import until
 from fakes.clusters import ServedCluster

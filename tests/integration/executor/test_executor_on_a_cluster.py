@@ -7,7 +7,7 @@ import jwt
 import pytest
 
 from batchtask_api import Phase, names
-from batchtask_executor.manifest import task_name
+from batchtask_executor.cluster.manifest import task_name
 from fakes.awaiting import until
 from fakes.clusters import ServedCluster
 from fakes.executors import ConfiguredExecutor

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from batchtask_api import AirflowIdentity, ConditionStatus, ConditionType, Phase, Reason
-from batchtask_executor.job import Job
-from batchtask_executor.manifest import Identity, batch_task
-from batchtask_executor.tokens import Queuing
+from batchtask_executor.cluster.manifest import Identity, batch_task
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.tokens import Queuing
 from batchtask_local.batch import LocalBatchConfig, LocalBatchHandle, Queue, StateTimes, running
 from builders import a_condition
 from contract.local_batch.support import Jobs, batch_client, make_definition

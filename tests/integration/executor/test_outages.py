@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from batchtask_api import Phase
-from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.manifest import task_name
-from batchtask_executor.tasks import Gone, NotInstalled
+from batchtask_executor.cluster.kube import KubeBatchTasks
+from batchtask_executor.cluster.manifest import task_name
+from batchtask_executor.cluster.tasks import Gone, NotInstalled
 from batchtask_local.apiserver import emulator
 from fakes.clusters import ServedCluster
 from fakes.executors import ConfiguredExecutor

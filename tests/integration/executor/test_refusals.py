@@ -9,12 +9,12 @@ import pytest
 from pydantic import SecretStr
 
 from batchtask_api import AirflowIdentity, BatchTask, Phase, rbac
+from batchtask_executor.cluster.kube import KubeBatchTasks
+from batchtask_executor.cluster.manifest import Identity, batch_task, task_name, workload_secret
+from batchtask_executor.cluster.tasks import Forbidden, Refused
 from batchtask_executor.config import Settings
-from batchtask_executor.job import Job
-from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.manifest import Identity, batch_task, task_name, workload_secret
-from batchtask_executor.tasks import Forbidden, Refused
-from batchtask_executor.tokens import Queuing
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.tokens import Queuing
 from batchtask_local.apiserver import ApiServer
 from fakes.awaiting import until
 from fakes.clusters import ServedCluster

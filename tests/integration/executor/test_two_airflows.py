@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from batchtask_executor.manifest import task_name
+from batchtask_executor.cluster.manifest import task_name
 from fakes.clusters import ServedCluster
 from integration.executor.conftest import StartExecutor
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from batchtask_api import AirflowIdentity, names, rbac
+from batchtask_executor.claim.instance import Claim
+from batchtask_executor.cluster.kube import KubeBatchTasks
+from batchtask_executor.cluster.kube_api import KubeApi
+from batchtask_executor.cluster.kube_claims import KubeClaims
 from batchtask_executor.config import Settings
-from batchtask_executor.instance import Claim
-from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.kube_api import KubeApi
-from batchtask_executor.kube_claims import KubeClaims
 from batchtask_local.batch import LocalBatchHandle
 from fakes.airflow import HOME  # noqa: F401 - before anything of Airflow's
 from fakes.executors import ConfiguredExecutor, options

@@ -18,13 +18,13 @@ from batchtask_controller.cluster import Api, ClusterLease, ClusterTasks, Connec
 from batchtask_controller.cluster_estate import ClusterEstate
 from batchtask_controller.release import Held
 from batchtask_controller.tasks import Conflict, Refused
+from batchtask_executor.claim.instance import Claim
+from batchtask_executor.cluster.kube import KubeBatchTasks
+from batchtask_executor.cluster.kube_api import KubeApi
+from batchtask_executor.cluster.kube_claims import KubeClaims
+from batchtask_executor.cluster.manifest import workload_secret
+from batchtask_executor.cluster.tasks import AlreadyExists, Forbidden
 from batchtask_executor.config import Settings
-from batchtask_executor.instance import Claim
-from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.kube_api import KubeApi
-from batchtask_executor.kube_claims import KubeClaims
-from batchtask_executor.manifest import workload_secret
-from batchtask_executor.tasks import AlreadyExists, Forbidden
 from batchtask_local.apiserver import ApiServer
 from helm.chart import NAMESPACE
 from integration.faults import controller

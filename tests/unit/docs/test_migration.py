@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from batchtask_executor import metrics
+from batchtask_executor.checks.migrate import OLD_OPTIONS
 from batchtask_executor.config import Settings
-from batchtask_executor.migrate import OLD_OPTIONS
-from batchtask_executor.short_forms import ShortForms
+from batchtask_executor.following import metrics
+from batchtask_executor.jobs.short_forms import ShortForms
 
 PAGE = (Path(__file__).parents[3] / "docs" / "migration.md").read_text("utf-8")
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from batchtask_executor.advice import reminders, warnings
+from batchtask_executor.checks.advice import reminders, warnings
 from batchtask_executor.config import Settings
 
 WELL = {

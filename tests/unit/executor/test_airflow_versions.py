@@ -9,7 +9,7 @@ from airflow.executors.workloads import ExecuteCallback
 
 from batchtask_api import Phase
 from batchtask_executor.airflow_versions import in_order
-from batchtask_executor.manifest import task_name
+from batchtask_executor.cluster.manifest import task_name
 from fakes.airflow import execute_callback
 from fakes.airflow_bases import VERSIONS, Base34, ExecutorOn32, ExecutorOn34, key_of, of_keys
 from fakes.executors import ExecutorOver, options

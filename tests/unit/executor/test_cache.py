@@ -4,11 +4,11 @@ import pytest
 
 from batchtask_api import AirflowIdentity, BatchTask, Phase
 from batchtask_executor.backoff import Backoff
-from batchtask_executor.cache import Change, TaskCache
-from batchtask_executor.job import Job
-from batchtask_executor.manifest import Identity, batch_task
-from batchtask_executor.tasks import Forbidden, NotInstalled, TasksError, Unavailable
-from batchtask_executor.tokens import Queuing
+from batchtask_executor.cluster.cache import Change, TaskCache
+from batchtask_executor.cluster.manifest import Identity, batch_task
+from batchtask_executor.cluster.tasks import Forbidden, NotInstalled, TasksError, Unavailable
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.tokens import Queuing
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 

@@ -9,7 +9,7 @@ import pytest
 from airflow.models.callback import CallbackKey
 
 from batchtask_api import Phase, names
-from batchtask_executor.tasks import Refused, Unavailable
+from batchtask_executor.cluster.tasks import Refused, Unavailable
 from fakes.airflow import execute_callback
 from fakes.airflow_bases import ExecutorOn34
 from fakes.executors import ExecutorOver, options

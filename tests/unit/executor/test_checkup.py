@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 
 from batchtask_executor.backoff import Backoff
-from batchtask_executor.checkup import Checkup
+from batchtask_executor.checks.checkup import Checkup
+from batchtask_executor.cluster.tasks import Unavailable
 from batchtask_executor.config import Settings
-from batchtask_executor.tasks import Unavailable
 from fakes.premises import FakePremises
 
 QUICK = Backoff(first_seconds=0.001, most_seconds=0.002)

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from batchtask_executor.environment import EXECUTOR, Executors
+from batchtask_executor.jobs.environment import EXECUTOR, Executors
 
 CONFIGURED = "LocalExecutor,batchtask:batchtask_executor.BatchTaskExecutor"
 EXECUTORS = Executors(CONFIGURED, "batchtask")

@@ -8,8 +8,8 @@ import jwt
 import pytest
 
 from batchtask_api import Phase, names
-from batchtask_executor.manifest import task_name
-from batchtask_executor.tasks import Forbidden, NotInstalled, Refused, Unavailable
+from batchtask_executor.cluster.manifest import task_name
+from batchtask_executor.cluster.tasks import Forbidden, NotInstalled, Refused, Unavailable
 from fakes.awaiting import until
 from fakes.executors import ExecutorOver, options
 from fakes.tasks import FakeBatchTasks

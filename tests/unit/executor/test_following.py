@@ -16,9 +16,9 @@ from batchtask_api import (
     Submission,
     names,
 )
-from batchtask_executor.manifest import task_name
-from batchtask_executor.rows import RowsUnavailable
-from batchtask_executor.tasks import Unavailable
+from batchtask_executor.cluster.manifest import task_name
+from batchtask_executor.cluster.tasks import Unavailable
+from batchtask_executor.following.rows import RowsUnavailable
 from fakes.airflow import execute_task
 from fakes.awaiting import until
 from fakes.executors import ExecutorOver, options
@@ -168,8 +168,50 @@ def test_a_row_read_before_the_end_was_seen_is_read_again(
     assert not events
 
 
+def test_an_end_that_no_change_told_of_yet_is_one_seen_after_the_row_was_read(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    workload = running(executor, cluster)
+    entry = executor._table.current(workload.ti.key)
+    assert entry
+    assert executor._parts
+    entry.asked_about = None
+    answer = _looked(entry, executor.rows.of(workload.ti))
+    executor.rows.change(workload.ti, state="deferred")
+    cluster.set_status(name_of(workload), phase=Phase.SUCCEEDED)
+    until(lambda: phase_of(executor, workload) is Phase.SUCCEEDED)
+    executor._parts.cache.drain()  # it comes after the loop has drained the changes
+
+    executor._parts.inquiries._answers.put(answer)
+
+    assert not executor.loop()
+    assert not executor.loop_until(lambda: not executor.running)
+
+
+def test_what_ended_well_is_no_loss_while_its_change_waits_for_its_turn(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    """A list can't show what was deleted, and changes are taken in a few at a time."""
+    workloads = [running(executor, cluster, map_index=number) for number in range(3)]
+    assert executor._parts
+    executor._parts.tracker._at_once = 1
+    cache = executor._parts.cache
+    for each in workloads:
+        cluster.set_status(name_of(each), phase=Phase.SUCCEEDED)
+    until(lambda: all(phase_of(executor, each) is Phase.SUCCEEDED for each in workloads))
+    before = cache.last_complete
+    for each in workloads:
+        cluster.lose(name_of(each))
+    cluster.forget_history()
+    until(lambda: cache.last_complete > before)
+
+    events = executor.loop_until(lambda: not executor.running)
+
+    assert {state for state, _ in events.values()} == {"success"}
+
+
 def _looked(entry: Any, row: Any) -> Any:
-    from batchtask_executor.inquiries import Looked
+    from batchtask_executor.following.inquiries import Looked
 
     return Looked(entry.external_id, row)
 
@@ -454,11 +496,41 @@ def test_what_was_cleared_before_it_was_made_again_is_not(
     assert len(cluster.objects) == 1
 
 
+def test_what_was_given_its_id_before_it_was_made_again_is_made_again(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    """The row is read with the id that ours replaced, and Airflow takes ours in meanwhile."""
+    first = running(executor, cluster)
+    stale = first.ti.external_executor_id
+    executor.drops_events = True
+    second = executor.queue(id=first.ti.id, external_executor_id=stale)
+    made = executor.loop()[second.ti.key][1]
+    executor.loop_until(lambda: task_name(made) in cluster.secrets)
+    executor.loop_until(lambda: not executor._parts.writer._open)  # type: ignore[union-attr]
+    executor.loop()
+    rows, find = executor.rows, executor.rows.find
+
+    def taken_in_right_after(places: Any) -> Any:
+        found = find(places)
+        rows.change(second.ti, external_id=made)
+        return found
+
+    rows.find = taken_in_right_after  # type: ignore[method-assign]
+    cluster.set_status(task_name(made), **failed())
+    executor.loop_until(lambda: rows.requests["workload"])
+    rows.find = find  # type: ignore[method-assign]
+    looks(executor)
+    looks(executor)
+
+    executor.loop_until(lambda: task_name(made, restarts=1) in cluster.secrets)
+    assert executor.running == {second.ti.key}
+
+
 def test_a_workload_that_cannot_be_made_anew_fails_its_task(
     executor: ExecutorOver, cluster: FakeBatchTasks
 ) -> None:
     def broken(workload: Any) -> Any:
-        raise RuntimeError(f"no DAG for {workload.ti.task_id}")
+        raise RuntimeError(f"no DAG for {workload.ti.task_id}: {workload.token}")
 
     workload = waiting(executor, cluster)
     executor.rows.remake = broken
@@ -468,6 +540,7 @@ def test_a_workload_that_cannot_be_made_anew_fails_its_task(
     state, info = executor.loop_until_event(workload.ti.key)
     assert state == "failed"
     assert "no DAG for load" in info
+    assert "eyJ" not in info
 
 
 # -- the queue -------------------------------------------------------------------------------------
@@ -757,6 +830,27 @@ def test_nothing_is_decided_before_airflows_database_has_answered(
     assert executor.loop_until_event(workload.ti.key)[0] == "success"
 
 
+def test_an_adopted_job_past_queued_timeout_fails_as_any_other(
+    executor: ExecutorOver,
+    heir: ExecutorOver,
+    cluster: FakeBatchTasks,
+    configured: pytest.MonkeyPatch,
+) -> None:
+    workload = waiting(executor, cluster)
+    executor.rows.change(workload.ti, queued_at=datetime.now(UTC) - timedelta(hours=2))
+    _age(cluster, name_of(workload), hours=2)
+    for name, value in options(queued_timeout=3600).items():
+        configured.setenv(name, value)
+    take_over(executor, heir, workload.ti)
+
+    state, info = heir.loop_until_event(workload.ti.key)
+
+    assert state == "failed"
+    assert "queued_timeout, 3600 s" in info
+    assert not heir.running
+    until(lambda: is_cancelled(cluster, name_of(workload)))
+
+
 def test_a_task_that_was_finished_meanwhile_takes_no_slot(
     executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
 ) -> None:
@@ -807,6 +901,38 @@ def test_a_task_that_another_scheduler_took_is_let_go_and_not_cancelled(
     first.end()
 
 
+def test_a_task_that_comes_back_is_not_let_go_by_a_row_read_before(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    """Another scheduler took it over, and died within the minute."""
+    executor.end()
+    executor.wait_for_the_end()
+    cluster.reopen()
+    first = ExecutorOver(cluster, parallelism=10)
+    first.job_id = 1
+    first.start()
+    workload = running(first, cluster)
+    first.rows.change(workload.ti, queued_by=2)
+    looks(first)
+    entry = first._table.current(workload.ti.key)
+    assert entry
+    assert entry.unwanted_since
+    assert first._parts
+    entry.asked_about = None
+    theirs = _looked(entry, first.rows.of(workload.ti))
+
+    assert list(first.try_adopt_task_instances([workload.ti])) == []
+    first.rows.change(workload.ti, queued_by=1)
+    first.pass_time(61)
+    first._parts.inquiries._answers.put(theirs)
+    first.loop()
+    looks(first)
+
+    assert first.running == {workload.ti.key}
+    first.end()
+    first.wait_for_the_end()
+
+
 def test_an_adopted_id_of_an_earlier_queuing_leads_to_the_task_of_this_one(
     executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
 ) -> None:
@@ -849,13 +975,13 @@ def test_an_adopted_id_of_an_earlier_queuing_alone_is_written_under_another(
     assert heir.rows.of(second.ti).state == "queued"
 
 
-def _age(cluster: FakeBatchTasks, name: str) -> None:
-    """Let the task be of an hour ago."""
+def _age(cluster: FakeBatchTasks, name: str, *, hours: int = 1) -> None:
+    """Let the task be of so many hours ago."""
     task = cluster.objects[name]
-    hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    then = datetime.now(UTC) - timedelta(hours=hours)
     annotations = {
         **task.metadata.annotations,
-        names.ANNOTATION_QUEUED_AT: hour_ago.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        names.ANNOTATION_QUEUED_AT: then.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
     metadata = task.metadata.model_copy(update={"annotations": annotations})
     cluster.objects[name] = task.model_copy(update={"metadata": metadata})
@@ -895,6 +1021,26 @@ def test_a_task_that_another_scheduler_or_executor_follows_is_left_alone(
 
     assert not is_cancelled(cluster, name_of(workload))
     assert not heir.running
+
+
+def test_a_task_whose_id_its_scheduler_could_not_tell_yet_is_left_alone(
+    executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
+) -> None:
+    """That scheduler may stand still for longer than a minute."""
+    executor.job_id = 1
+    first = running(executor, cluster)
+    stale = first.ti.external_executor_id
+    executor.drops_events = True
+    second = executor.queue(id=first.ti.id, external_executor_id=stale)
+    made = executor.loop()[second.ti.key][1]
+    executor.loop_until(lambda: task_name(made) in cluster.secrets)
+    heir.start()
+
+    for _ in range(4):
+        looks_at_strays(heir)
+
+    until(lambda: not heir._parts.writer._cancelling)  # type: ignore[union-attr]
+    assert not is_cancelled(cluster, task_name(made))
 
 
 def looks_at_strays(executor: ExecutorOver) -> None:

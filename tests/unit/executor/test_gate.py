@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from batchtask_executor.backoff import Backoff
+from batchtask_executor.claim.gate import Claimant, Gate
+from batchtask_executor.claim.instance import Claim
+from batchtask_executor.cluster.tasks import Forbidden, Refused, TasksError, Unavailable
 from batchtask_executor.config import Settings
-from batchtask_executor.gate import Claimant, Gate
-from batchtask_executor.instance import Claim
-from batchtask_executor.tasks import Forbidden, Refused, TasksError, Unavailable
 from fakes.awaiting import until
 from fakes.claims import FakeClaims, FixedId, a_claimant
 

@@ -5,9 +5,9 @@ import pytest
 
 from batchtask_api import submit_job
 from batchtask_api.crd import task_schema
+from batchtask_executor.checks.health import RIGHTS, Right, examine
+from batchtask_executor.cluster.tasks import Unavailable
 from batchtask_executor.config import Settings
-from batchtask_executor.health import RIGHTS, Right, examine
-from batchtask_executor.tasks import Unavailable
 from fakes.premises import FakePremises
 
 

@@ -9,33 +9,33 @@ import pytest
 from fakes.airflow import ENVIRONMENT
 
 PURE = (
-    "manifest",
-    "outcome",
-    "job",
-    "merge",
-    "shape",
-    "tasks",
+    "cluster.manifest",
+    "following.outcome",
+    "jobs.job",
+    "jobs.merge",
+    "jobs.shape",
+    "cluster.tasks",
     "config",
-    "table",
-    "instance",
-    "gate",
-    "health",
-    "advice",
-    "migrate",
-    "short_forms",
-    "writer",
-    "cache",
-    "links",
-    "log_lines",
-    "logs",
-    "milestones",
+    "following.table",
+    "claim.instance",
+    "claim.gate",
+    "checks.health",
+    "checks.advice",
+    "checks.migrate",
+    "jobs.short_forms",
+    "cluster.writer",
+    "cluster.cache",
+    "view.links",
+    "view.log_lines",
+    "view.logs",
+    "following.milestones",
     "redaction",
-    "rows",
-    "ledger",
-    "inquiries",
-    "adoption",
-    "strays",
-    "tracker",
+    "following.rows",
+    "following.ledger",
+    "following.inquiries",
+    "following.adoption",
+    "following.strays",
+    "following.tracker",
 )
 
 
@@ -80,7 +80,7 @@ def test_the_log_view_brings_no_client_before_it_is_asked() -> None:
 
 
 def test_the_reader_of_cloudwatch_brings_nothing_but_boto3() -> None:
-    loaded = loaded_by("batchtask_executor.cloudwatch")
+    loaded = loaded_by("batchtask_executor.view.cloudwatch")
 
     assert "boto3" in loaded
     assert not loaded & {"airflow", "kubernetes", "kopf"}
@@ -90,7 +90,7 @@ def test_the_executor_brings_no_models() -> None:
     """It is loaded in the API server too, which may not have a database at hand."""
     script = (
         "import sys, batchtask_executor.executor;"
-        "print('batchtask_executor.database' in sys.modules)"
+        "print('batchtask_executor.following.database' in sys.modules)"
     )
     run = subprocess.run(
         [sys.executable, "-c", script],
@@ -104,7 +104,7 @@ def test_the_executor_brings_no_models() -> None:
 
 
 def test_the_adapter_brings_no_airflow() -> None:
-    loaded = loaded_by("batchtask_executor.kube")
+    loaded = loaded_by("batchtask_executor.cluster.kube")
 
     assert "kubernetes" in loaded
     assert not loaded & {"airflow", "boto3", "botocore", "kopf"}

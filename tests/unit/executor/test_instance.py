@@ -2,9 +2,9 @@ import re
 
 import pytest
 
+from batchtask_executor.claim.instance import Claim, Foreign, Ours, claim_name, refusal, settle
+from batchtask_executor.cluster.tasks import Conflict, Unavailable
 from batchtask_executor.config import Settings
-from batchtask_executor.instance import Claim, Foreign, Ours, claim_name, refusal, settle
-from batchtask_executor.tasks import Conflict, Unavailable
 from fakes.claims import FakeClaims
 
 OURS = Claim("a", "https://a.example", "2026-01-01T00:00:00Z")

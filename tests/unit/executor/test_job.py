@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from batchtask_api import submit_job
 from batchtask_executor.config import Settings
-from batchtask_executor.job import BadJob, JobBuilder
+from batchtask_executor.jobs.job import BadJob, JobBuilder
 
 SCHEMA = submit_job.schema()
 QUEUE = {"job_queue": "analytics", "job_definition": "worker:7"}

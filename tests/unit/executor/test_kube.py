@@ -11,11 +11,9 @@ import yaml
 from pydantic import SecretStr
 
 from batchtask_api import AirflowIdentity, BatchTask
-from batchtask_executor.config import Settings
-from batchtask_executor.job import Job
-from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.manifest import Identity, batch_task, workload_secret
-from batchtask_executor.tasks import (
+from batchtask_executor.cluster.kube import KubeBatchTasks
+from batchtask_executor.cluster.manifest import Identity, batch_task, workload_secret
+from batchtask_executor.cluster.tasks import (
     Bookmark,
     Conflict,
     Gone,
@@ -24,7 +22,9 @@ from batchtask_executor.tasks import (
     TasksError,
     Unavailable,
 )
-from batchtask_executor.tokens import Queuing
+from batchtask_executor.config import Settings
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.tokens import Queuing
 from fakes.http_server import Reply, ScriptedServer
 
 AIRFLOW = AirflowIdentity(dag_id="etl", task_id="load", run_id="r", try_number=1)

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from batchtask_executor.kube_errors import refusal
-from batchtask_executor.tasks import (
+from batchtask_executor.cluster.kube_errors import refusal
+from batchtask_executor.cluster.tasks import (
     AlreadyExists,
     Conflict,
     Forbidden,

@@ -9,7 +9,7 @@ from airflow.utils.state import TaskInstanceState
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchtask_executor.ledger import (
+from batchtask_executor.following.ledger import (
     HANDOVER,
     Cancel,
     Free,
@@ -28,8 +28,15 @@ from batchtask_executor.ledger import (
     standing,
     verdict,
 )
-from batchtask_executor.outcome import Failed, Outcome, Queued, Running, Stopped, Succeeded
-from batchtask_executor.rows import Row
+from batchtask_executor.following.outcome import (
+    Failed,
+    Outcome,
+    Queued,
+    Running,
+    Stopped,
+    Succeeded,
+)
+from batchtask_executor.following.rows import Row
 
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
 GRACE = timedelta(seconds=300)

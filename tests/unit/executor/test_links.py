@@ -1,6 +1,6 @@
 import pytest
 
-from batchtask_executor.links import JobArn, job_link, log_link
+from batchtask_executor.view.links import JobArn, job_link, log_link
 
 ARN = "arn:{partition}:batch:{region}:123456789012:job/1a2b-3c"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from batchtask_api import Attempt, ConditionStatus, ConditionType, Phase, Reason
-from batchtask_executor.log_lines import line, output_line, task_lines
+from batchtask_executor.view.log_lines import line, output_line, task_lines
 from builders import CREATED, a_condition, a_status, a_submission, a_task
 
 ARN = "arn:aws:batch:us-east-1:123456789012:job/job-1"

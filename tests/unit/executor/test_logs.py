@@ -3,9 +3,9 @@ import json
 import pytest
 
 from batchtask_api import Phase
+from batchtask_executor.cluster.tasks import Forbidden, Unavailable
 from batchtask_executor.config import Settings, SettingsError
-from batchtask_executor.logs import OutputUnavailable, TaskLog, TaskLogs
-from batchtask_executor.tasks import Forbidden, Unavailable
+from batchtask_executor.view.logs import OutputUnavailable, TaskLog, TaskLogs
 from fakes.output import FakeOutput
 from fakes.task_instances import REGION, STREAM, Ti, create, ran
 from fakes.tasks import FakeBatchTasks

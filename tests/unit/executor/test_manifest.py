@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from batchtask_api import AirflowIdentity, names
-from batchtask_executor.job import Job
-from batchtask_executor.manifest import (
+from batchtask_executor.cluster.manifest import (
     Identity,
     batch_task,
     external_id,
@@ -23,7 +22,8 @@ from batchtask_executor.manifest import (
     task_name,
     workload_secret,
 )
-from batchtask_executor.tokens import Queuing
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.tokens import Queuing
 
 ID = "4d828a62-a417-4936-a7a6-2b3fabacecab"
 RUN = "scheduled__2026-01-01T00:00:00+00:00"

@@ -4,7 +4,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchtask_executor.merge import merge
+from batchtask_executor.jobs.merge import merge
 
 names = st.sampled_from(["A", "B", "C", "D"])
 environment = st.lists(st.builds(lambda n, v: {"name": n, "value": v}, names, st.text(max_size=3)))

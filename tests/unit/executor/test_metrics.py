@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import pytest
 
 from batchtask_api import Phase
-from batchtask_executor import metrics
+from batchtask_executor.cluster.manifest import task_name
+from batchtask_executor.cluster.tasks import Forbidden
 from batchtask_executor.executor import BatchTaskExecutor
-from batchtask_executor.manifest import task_name
-from batchtask_executor.metrics import Stats
-from batchtask_executor.tasks import Forbidden
+from batchtask_executor.following import metrics
+from batchtask_executor.following.metrics import Stats
 from fakes.executors import ExecutorOver
 from fakes.tasks import FakeBatchTasks
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from batchtask_api import submit_job
+from batchtask_executor.checks.migrate import NEW_PATH, migrated
 from batchtask_executor.config import SECTION, Settings
-from batchtask_executor.job import JobBuilder
-from batchtask_executor.migrate import NEW_PATH, migrated
+from batchtask_executor.jobs.job import JobBuilder
 from fakes.airflow import HOME  # noqa: F401 - before anything of Airflow's
 
 OLD_PATH = "airflow.providers.amazon.aws.executors.batch.AwsBatchExecutor"

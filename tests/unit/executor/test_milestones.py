@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchtask_api import BatchTask, ConditionStatus, ConditionType, Phase, Reason
-from batchtask_executor.milestones import Milestones
+from batchtask_executor.following.milestones import Milestones
 from builders import a_condition, a_status, a_submission, a_task
 
 ARN = "arn:aws:batch:us-east-1:123456789012:job/job-1"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.utils.state import TaskInstanceState
 
-from batchtask_executor.tasks import TasksError, Unavailable
+from batchtask_executor.cluster.tasks import TasksError, Unavailable
 from fakes.executors import ConfiguredExecutor, ExecutorOver, options
 from fakes.tasks import FakeBatchTasks
 

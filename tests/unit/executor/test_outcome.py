@@ -16,7 +16,7 @@ from batchtask_api import (
     Reason,
     Submission,
 )
-from batchtask_executor.outcome import (
+from batchtask_executor.following.outcome import (
     Failed,
     Queued,
     Running,

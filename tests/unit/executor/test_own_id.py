@@ -10,8 +10,8 @@ from airflow.models.variable import Variable
 from airflow.utils.session import create_session
 from sqlalchemy import Table, delete, select
 
-from batchtask_executor.own_id import KEY, DatabaseId
-from batchtask_executor.tasks import Unavailable
+from batchtask_executor.claim.own_id import KEY, DatabaseId
+from batchtask_executor.cluster.tasks import Unavailable
 from fakes.airflow import HOME  # noqa: F401 - before anything of Airflow's
 
 TABLES: list[Table] = [Team.__table__, Variable.__table__]

@@ -10,10 +10,10 @@ from airflow.configuration import conf
 from airflow.utils.state import TaskInstanceState
 
 from batchtask_api import Phase
+from batchtask_executor.cluster.tasks import Unavailable
 from batchtask_executor.config import Settings
-from batchtask_executor.logs import TaskLogs
 from batchtask_executor.remote_log import BatchTaskLogIO
-from batchtask_executor.tasks import Unavailable
+from batchtask_executor.view.logs import TaskLogs
 from fakes.output import FakeOutput
 from fakes.remote_logs import OldLogIO, StreamingLogIO
 from fakes.task_instances import REGION, STREAM, Ti, create, ran

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchtask_api import submit_job
-from batchtask_executor.shape import Misfit, conform, missing
+from batchtask_executor.jobs.shape import Misfit, conform, missing
 
 SCHEMA = submit_job.schema()
 

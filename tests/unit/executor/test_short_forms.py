@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from batchtask_api import submit_job
 from batchtask_executor.config import Settings
-from batchtask_executor.job import BadJob, JobBuilder
-from batchtask_executor.job_shape import Shape
+from batchtask_executor.jobs.job import BadJob, JobBuilder
+from batchtask_executor.jobs.job_shape import Shape
 
 SCHEMA = submit_job.schema()
 QUEUE = {"job_queue": "analytics", "job_definition": "worker:7"}

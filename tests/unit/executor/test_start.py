@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from batchtask_executor.checks.health import Premises
 from batchtask_executor.config import Settings
-from batchtask_executor.health import Premises
 from fakes.awaiting import until
 from fakes.executors import ExecutorOver
 from fakes.premises import FakePremises

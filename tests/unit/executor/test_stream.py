@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchtask_executor.stream import lines
+from batchtask_executor.cluster.stream import lines
 
 
 @settings(deadline=None)

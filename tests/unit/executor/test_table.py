@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from batchtask_executor.outcome import Stopped
-from batchtask_executor.table import Entry, TaskTable
+from batchtask_executor.following.outcome import Stopped
+from batchtask_executor.following.table import Entry, TaskTable
 
 KEYS = st.sampled_from(["load", "store"])
 

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
 from batchtask_api import ConditionStatus, ConditionType, Phase, Reason
-from batchtask_executor.manifest import task_name
+from batchtask_executor.cluster.manifest import task_name
 from builders import a_condition
 from fakes.executors import ExecutorOver
 from fakes.task_instances import ran

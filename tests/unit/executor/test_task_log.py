@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from batchtask_executor.cluster.tasks import BatchTasks, Unavailable
 from batchtask_executor.config import Settings
-from batchtask_executor.tasks import BatchTasks, Unavailable
 from fakes.executors import ConfiguredExecutor, ExecutorOver
 from fakes.task_instances import Ti, create, ran
 from fakes.tasks import FakeBatchTasks

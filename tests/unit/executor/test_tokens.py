@@ -5,7 +5,7 @@ from typing import Any
 import jwt
 import pytest
 
-from batchtask_executor.tokens import Queuing, minted, queuing
+from batchtask_executor.jobs.tokens import Queuing, minted, queuing
 from fakes.airflow import execute_task
 from fakes.executors import ExecutorOver
 from fakes.tasks import FakeBatchTasks

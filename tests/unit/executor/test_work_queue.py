@@ -1,7 +1,7 @@
 import threading
 import time
 
-from batchtask_executor.work_queue import WorkQueue
+from batchtask_executor.cluster.work_queue import WorkQueue
 from fakes.awaiting import until
 
 

@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,10 +9,17 @@ from pydantic import SecretStr
 
 from batchtask_api import AirflowIdentity
 from batchtask_executor.backoff import Backoff
-from batchtask_executor.job import BadJob, Job
-from batchtask_executor.manifest import Identity, batch_task, external_id_from
-from batchtask_executor.orders import Delayed, Draft, Order, Rejected, Renamed, Report, Written
-from batchtask_executor.tasks import (
+from batchtask_executor.cluster.manifest import Identity, batch_task, external_id_from
+from batchtask_executor.cluster.orders import (
+    Delayed,
+    Draft,
+    Order,
+    Rejected,
+    Renamed,
+    Report,
+    Written,
+)
+from batchtask_executor.cluster.tasks import (
     Conflict,
     Forbidden,
     NotInstalled,
@@ -19,8 +27,9 @@ from batchtask_executor.tasks import (
     TasksError,
     Unavailable,
 )
-from batchtask_executor.tokens import MintedWorkload, Queuing
-from batchtask_executor.writer import Writer
+from batchtask_executor.cluster.writer import Writer
+from batchtask_executor.jobs.job import BadJob, Job
+from batchtask_executor.jobs.tokens import MintedWorkload, Queuing
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 
@@ -234,6 +243,39 @@ def test_an_order_cancelled_while_it_is_created_is_cancelled_there(
 
     until(lambda: name_of(1) in cluster.objects and cluster.objects[name_of(1)].spec.cancel)
     assert not cluster.secrets
+
+
+def test_a_cancelled_order_for_a_task_that_is_there_cancels_the_task(
+    writer: Writer, cluster: FakeBatchTasks
+) -> None:
+    """Else its job would start with the workload that was to be replaced."""
+    order = an_order()
+    cluster.create(order.draft(order.identity).task)
+    writer.submit([replace(order, is_there=True)])
+
+    writer.cancel(name_of(1))
+    writer.start()
+
+    until(lambda: cluster.objects[name_of(1)].spec.cancel)
+    assert not cluster.secrets
+
+
+def test_a_cancel_that_waits_is_not_asked_for_again(
+    writer: Writer, cluster: FakeBatchTasks
+) -> None:
+    """The tracker asks again and again while a right is missing."""
+    order = an_order()
+    cluster.create(order.draft(order.identity).task)
+    for _ in range(100):
+        writer.cancel(name_of(1))
+    writer.start()
+    until(lambda: cluster.objects[name_of(1)].spec.cancel)
+    writer.submit([an_order(2)])
+    reports_of(writer, 1)
+
+    assert cluster.requests["cancel"] == 1
+    writer.cancel(name_of(1))
+    until(lambda: cluster.requests["cancel"] == 2)
 
 
 def test_an_order_cancelled_under_its_old_name_is_cancelled_under_the_new_one(

@@ -1,0 +1,1 @@
+"""Whose an instance is: which Airflow may write under its name."""

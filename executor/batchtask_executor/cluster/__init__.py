@@ -1,0 +1,1 @@
+"""The BatchTasks in Kubernetes: the port, the API server behind it, and the threads that use it."""

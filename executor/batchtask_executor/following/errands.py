@@ -1,0 +1,91 @@
+"""Callbacks and connection tests on their way: Airflow runs each once, under an id of its own."""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from functools import partial
+
+from batchtask_api import BatchTask
+from batchtask_executor.cluster.manifest import named
+from batchtask_executor.cluster.orders import Order, Rejected, Report, Written
+from batchtask_executor.following.outcome import End, Outcome, Stopped, gone, outcome
+from batchtask_executor.jobs.drafts import Drafts
+from batchtask_executor.jobs.tokens import AirflowWorkload
+from batchtask_executor.jobs.workload import FIRST, callback_id_of, identity_of_other
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """One has come to its end."""
+
+    key: Hashable
+    end: End
+
+
+@dataclass(slots=True)
+class _Errand:
+    key: Hashable
+    seen_since: int | None = None
+    """The cache's listings begun when it was known to be in the cluster; None before."""
+
+
+class Errands:
+    """Knows which task stands for which of them.
+
+    Nobody adopts them, and nothing about one can be old: a second task is never made for it. So
+    the end of a callback is told even if another scheduler queued it.
+
+    Args:
+        key_of_callback: Airflow's key of the callback of an id.
+    """
+
+    def __init__(self, key_of_callback: Callable[[str], Hashable]) -> None:
+        self._key_of_callback = key_of_callback
+        self._under_way: dict[str, _Errand] = {}
+        """By the names of their tasks."""
+
+    def enter(self, workload: AirflowWorkload, key: Hashable, drafts: Drafts) -> Order:
+        """Take one in, and say what is to be written."""
+        identity = identity_of_other(workload)
+        self._under_way[identity.name] = _Errand(key)
+        return Order(identity, FIRST, partial(drafts.draft, workload))
+
+    def take_report(
+        self, report: Report, listings_begun: int, get: Callable[[str], BatchTask | None]
+    ) -> Over | None:
+        """Take in what the writer has done about one of them; it may have ended long ago."""
+        errand = self._under_way.get(report.name)
+        match report:
+            case Written() if errand:
+                errand.seen_since = listings_begun
+                task = get(report.name)
+                return self.take_task(task, outcome(task)) if task else None
+            case Rejected(message=message) if errand:
+                return self._over(report.name, Stopped(message))
+        return None
+
+    def take_task(self, task: BatchTask, now: Outcome) -> Over | None:
+        """Take in how far a task is, if it stands for one of them."""
+        if not isinstance(now, End):
+            return None
+        if task.metadata.name in self._under_way:
+            return self._over(task.metadata.name, now)
+        found = named(task.metadata.name)
+        callback = callback_id_of(found[0]) if found else None
+        return None if callback is None else Over(self._key_of_callback(callback), now)
+
+    def sweep(self, complete: int, get: Callable[[str], BatchTask | None]) -> Iterator[Over]:
+        """End what a complete list, begun after it was written, doesn't show."""
+        for name, errand in list(self._under_way.items()):
+            was_listed = errand.seen_since is not None and errand.seen_since < complete
+            if was_listed and get(name) is None:
+                yield self._over(name, gone(name))
+
+    def left(self, running: Set[object]) -> Sequence[str]:
+        """Forget those that Airflow has ended by itself, and return their tasks' names."""
+        found = [name for name, errand in self._under_way.items() if errand.key not in running]
+        for name in found:
+            del self._under_way[name]
+        return found
+
+    def _over(self, name: str, end: End) -> Over:
+        return Over(self._under_way.pop(name).key, end)

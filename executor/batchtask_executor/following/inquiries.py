@@ -1,0 +1,153 @@
+"""Ask Airflow's database in a thread of its own: whoever asks never waits for an answer."""
+
+import contextlib
+import logging
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+
+from batchtask_executor.backoff import Backoff
+from batchtask_executor.complaints import Complaints
+from batchtask_executor.following.rows import Place, Row, Rows, RowsUnavailable
+from batchtask_executor.jobs.drafts import TaskWorkload
+from batchtask_executor.redaction import presentable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How does this row stand?"""
+
+    about: str
+    """Whatever the asker knows the answer by."""
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Remake:
+    """What did the scheduler hand over for this row, if it is still queued under that id?"""
+
+    about: str
+    place: Place
+    queued_under: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The row, None if it isn't there."""
+
+    about: str
+    row: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """The workload, None if the row isn't queued under that id any more."""
+
+    about: str
+    workload: TaskWorkload | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NotRemade:
+    """The workload can't be made; why, for people."""
+
+    about: str
+    message: str
+
+
+Question = Look | Remake
+Answer = Looked | Remade | NotRemade
+
+
+class Inquiries:
+    """Answers questions, those that wait together with few requests."""
+
+    def __init__(self, rows: Rows, *, backoff: Backoff | None = None) -> None:
+        self._rows = rows
+        self._backoff = backoff or Backoff()
+        self._complaints = Complaints(log)
+        self._questions: SimpleQueue[Question | None] = SimpleQueue()
+        self._answers: SimpleQueue[Answer] = SimpleQueue()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="batchtask-ledger", daemon=True)
+
+    def start(self) -> None:
+        """Start to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer nothing more; returns at once."""
+        self._stopped.set()
+        self._questions.put(None)
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait for the thread's end."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout_seconds)
+
+    def put(self, questions: Iterable[Question]) -> None:
+        """Ask; the answers come by drain()."""
+        for question in questions:
+            self._questions.put(question)
+
+    def drain(self, most: int = sys.maxsize) -> Sequence[Answer]:
+        """The answers that came, from the oldest on that wasn't drained yet."""
+        answers: list[Answer] = []
+        with contextlib.suppress(Empty):
+            while len(answers) < most:
+                answers.append(self._answers.get_nowait())
+        return answers
+
+    def _run(self) -> None:
+        waiting: list[Question] = []
+        failures = 0
+        while not self._stopped.is_set():
+            waiting += self._next(is_patient=not waiting)
+            try:
+                waiting = self._answer(waiting)
+                failures = 0
+            except RowsUnavailable as error:
+                failures += 1
+                self._complaints.about(error)
+                self._stopped.wait(self._backoff.seconds(failures))
+            except Exception:
+                failures += 1
+                log.exception("A bug in reading Airflow's task instances; it is tried again")
+                self._stopped.wait(self._backoff.seconds(failures))
+
+    def _next(self, *, is_patient: bool) -> Sequence[Question]:
+        """All questions that wait, at least one if there is the patience for it."""
+        found: list[Question] = []
+        with contextlib.suppress(Empty):
+            while True:
+                question = self._questions.get(block=is_patient and not found)
+                if question is None:
+                    return found
+                found.append(question)
+        return found
+
+    def _answer(self, waiting: Sequence[Question]) -> list[Question]:
+        """Answer what is asked, and return nothing: what raises is asked again as a whole."""
+        looks = [question for question in waiting if isinstance(question, Look)]
+        found = self._rows.find({look.place for look in looks}) if looks else {}
+        remade = [self._remake(each) for each in waiting if isinstance(each, Remake)]
+        for look in looks:
+            self._answers.put(Looked(look.about, found.get(look.place)))
+        for each in remade:
+            self._answers.put(each)
+        return []
+
+    def _remake(self, question: Remake) -> Answer:
+        try:
+            workload = self._rows.workload(question.place, question.queued_under)
+        except RowsUnavailable:
+            raise
+        except Exception as error:
+            log.exception("The workload of %s can't be made anew", question.place)
+            why = presentable(repr(error))
+            return NotRemade(question.about, f"its workload can't be made anew: {why}")
+        return Remade(question.about, workload)

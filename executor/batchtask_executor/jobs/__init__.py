@@ -1,0 +1,1 @@
+"""What a workload asks of AWS Batch, and what its container is given."""

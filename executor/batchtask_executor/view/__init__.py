@@ -1,0 +1,1 @@
+"""What Airflow's log view shows of a BatchTask and its job."""

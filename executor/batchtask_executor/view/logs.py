@@ -1,0 +1,188 @@
+"""What the BatchTasks of a task instance say, for Airflow's log view; nothing here raises."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from batchtask_api import AirflowIdentity, BatchTask
+from batchtask_executor.cluster.tasks import BatchTasks, TasksError
+from batchtask_executor.config import Settings, SettingsError
+from batchtask_executor.following.outcome import log_stream
+from batchtask_executor.redaction import presentable
+from batchtask_executor.view.links import JobArn
+from batchtask_executor.view.log_lines import line, output_line, task_lines
+
+log = logging.getLogger(__name__)
+
+
+class OutputUnavailable(Exception):
+    """What a job wrote can't be read; the text says why, and what a person can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputEvent:
+    """One line that a job wrote."""
+
+    at: datetime
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a job wrote, from the first line on."""
+
+    events: Sequence[OutputEvent]
+    is_whole: bool = True
+    """Whether there was no more; else the rest is too much to be shown."""
+
+
+class Output(Protocol):
+    """What jobs write."""
+
+    def read(self, region: str, stream: str) -> Written:
+        """Read a stream; nothing where it isn't there (yet).
+
+        Raises:
+            OutputUnavailable: it can't be read.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLog:
+    """Where the lines come from, or why there are none; and the lines, each stream in order."""
+
+    sources: Sequence[str]
+    streams: Sequence[Sequence[str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    settings: Settings
+    tasks: BatchTasks
+
+
+def connect(settings: Settings) -> BatchTasks:
+    """Make the port to the cluster; no connection is opened before it is used."""
+    from batchtask_executor.cluster.kube import KubeBatchTasks
+
+    return KubeBatchTasks(settings)
+
+
+def cloudwatch(settings: Settings) -> Output:
+    """Make the reader of CloudWatch Logs.
+
+    Raises:
+        OutputUnavailable: its library isn't installed.
+    """
+    try:
+        from batchtask_executor.view.cloudwatch import CloudWatch
+    except ImportError as error:
+        raise OutputUnavailable(f"{error}: install airflow-batchtask[logs]") from error
+    return CloudWatch(settings.log_group)
+
+
+class TaskLogs:
+    """Reads what the tasks of one try say, from the cluster and, where it may, from CloudWatch.
+
+    It is made in every process that loads the executor, and reads its settings and makes its
+    clients when it is first asked. It is safe to use from several threads.
+    """
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        connect: Callable[[Settings], BatchTasks] = connect,
+        output: Callable[[Settings], Output] = cloudwatch,
+    ) -> None:
+        self._settings = settings
+        self._connect = connect
+        self._output = output
+        self._lock = threading.Lock()
+        self._opened: _Opened | None = None
+        self._opened_output: Output | None = None
+
+    def of(self, ti: Any, try_number: int, *, with_output: bool) -> TaskLog:
+        """What is known of this try; nothing at all where it has no BatchTask.
+
+        Args:
+            ti: Airflow's TaskInstance or TaskInstanceHistory.
+            try_number: which of its tries.
+            with_output: whether all that the job wrote is wanted, not its status' tail alone.
+        """
+        try:
+            opened = self._open()
+            tasks = opened.tasks.find(_identity(ti, try_number))
+            sources: list[str] = []
+            streams: list[Sequence[str]] = []
+            for task in tasks:
+                sources.append(_source(task))
+                written: Sequence[str] = []
+                if with_output and opened.settings.cloudwatch_logs:
+                    written = self._written(opened.settings, task, sources)
+                group = opened.settings.log_group
+                streams += [task_lines(task, group, with_tail=not written), written]
+            return TaskLog(sources, [stream for stream in streams if stream])
+        except (TasksError, SettingsError) as error:
+            return TaskLog([f"BatchTasks can't be read: {presentable(str(error))}"])
+        except Exception as error:
+            log.exception("A bug in the reading of BatchTasks")
+            return TaskLog([f"BatchTasks can't be read: {presentable(repr(error))}"])
+
+    def of_running(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:
+        """The same for a task that runs, as Airflow asks an executor for it: never no source.
+
+        Without one Airflow would ask the job's container for its log, which serves none.
+        """
+        found = self.of(ti, try_number, with_output=True)
+        sources = found.sources or ["There is no BatchTask of this try (any more)"]
+        return list(sources), [line for stream in found.streams for line in stream]
+
+    def _open(self) -> _Opened:
+        with self._lock:
+            if self._opened is None:
+                settings = self._settings()
+                self._opened = _Opened(settings, self._connect(settings))
+            return self._opened
+
+    def _written(self, settings: Settings, task: BatchTask, sources: list[str]) -> Sequence[str]:
+        """The lines that the task's job wrote; where they can't be had a source says why."""
+        job, stream = JobArn.parse(task.status.job_arn), log_stream(task.status)
+        if job is None or stream is None:
+            return []
+        where = f"CloudWatch log group {settings.log_group}, stream {stream}"
+        try:
+            found = self._open_output(settings).read(job.region, stream)
+        except OutputUnavailable as error:
+            sources.append(f"{where} can't be read: {presentable(str(error))}")
+            return []
+        except Exception as error:
+            log.exception("A bug in the reading of %s", where)
+            sources.append(f"{where} can't be read: {presentable(repr(error))}")
+            return []
+        sources.append(where)
+        lines = [output_line(event.message, event.at) for event in found.events]
+        return lines if found.is_whole else [*lines, line(f"There is more in {where}")]
+
+    def _open_output(self, settings: Settings) -> Output:
+        with self._lock:
+            if self._opened_output is None:
+                self._opened_output = self._output(settings)
+            return self._opened_output
+
+
+def _identity(ti: Any, try_number: int) -> AirflowIdentity:
+    return AirflowIdentity(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        map_index=ti.map_index,
+        try_number=try_number,
+    )
+
+
+def _source(task: BatchTask) -> str:
+    name, namespace = task.metadata.name, task.metadata.namespace
+    return f"BatchTask {task}: kubectl -n {namespace} get bt {name} -o yaml"
