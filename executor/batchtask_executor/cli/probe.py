@@ -7,12 +7,12 @@ from argparse import Namespace
 from typing import Final
 
 from batchtask_api import BatchTask, Phase, submit_job
+from batchtask_executor.checks.probe import probe_task, progress, verdict
 from batchtask_executor.cli.configuration import option, say, settings_or_exit
+from batchtask_executor.cluster.kube import KubeBatchTasks
+from batchtask_executor.cluster.tasks import BatchTasks, TasksError
 from batchtask_executor.config import Settings
-from batchtask_executor.job import BadJob, JobBuilder
-from batchtask_executor.kube import KubeBatchTasks
-from batchtask_executor.probe import probe_task, progress, verdict
-from batchtask_executor.tasks import BatchTasks, TasksError
+from batchtask_executor.jobs.job import BadJob, JobBuilder
 
 _LOOKS_SECONDS: Final = 2.0
 

@@ -11,9 +11,9 @@ import boto3
 import pytest
 
 from batchtask_api import names, submit_job
+from batchtask_executor.checks.probe import probe_task
 from batchtask_executor.config import Settings
-from batchtask_executor.job import JobBuilder
-from batchtask_executor.probe import probe_task
+from batchtask_executor.jobs.job import JobBuilder
 from batchtask_local.batch import LocalBatchHandle
 from fakes.execution_api import HEALTH, Answer, serving
 from integration.api.cluster import Tasks

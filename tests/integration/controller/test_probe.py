@@ -10,9 +10,9 @@ import pytest
 from pydantic import JsonValue
 
 from batchtask_api import BatchTask, names
-from batchtask_executor import probe_script
-from batchtask_executor.job import Job
-from batchtask_executor.probe import MEANINGS, probe_task, verdict
+from batchtask_executor.checks import probe_script
+from batchtask_executor.checks.probe import MEANINGS, probe_task, verdict
+from batchtask_executor.jobs.job import Job
 from batchtask_local.apiserver.certificates import Certificates, make_certificates
 from fakes.execution_api import HEALTH, Answer, serving, silent
 from integration.api.cluster import Tasks

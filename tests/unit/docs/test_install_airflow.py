@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from batchtask_executor import probe_script
-from batchtask_executor.probe import MEANINGS
+from batchtask_executor.checks import probe_script
+from batchtask_executor.checks.probe import MEANINGS
 
 DOCS = Path(__file__).parents[3] / "docs"
 TEXT = (DOCS / "install-airflow.md").read_text("utf-8")

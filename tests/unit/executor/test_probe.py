@@ -19,9 +19,9 @@ from batchtask_api import (
     names,
     submit_job,
 )
+from batchtask_executor.checks.probe import command, probe_task, progress, verdict
 from batchtask_executor.config import Settings
-from batchtask_executor.job import JobBuilder
-from batchtask_executor.probe import command, probe_task, progress, verdict
+from batchtask_executor.jobs.job import JobBuilder
 
 EXAMPLE = Path(__file__).parents[3] / "manifests" / "examples" / "aws" / "probe.yaml"
 MOST_CHARACTERS = 8192

@@ -5,10 +5,10 @@ from importlib import resources
 from typing import Any, Final
 
 from batchtask_api import BatchTask, BatchTaskSpec, ConditionType, Metadata, Phase
-from batchtask_executor import probe_script
-from batchtask_executor.job import Job
-from batchtask_executor.job_shape import Shape
-from batchtask_executor.merge import merge
+from batchtask_executor.checks import probe_script
+from batchtask_executor.jobs.job import Job
+from batchtask_executor.jobs.job_shape import Shape
+from batchtask_executor.jobs.merge import merge
 
 MEANINGS: Final[Mapping[int, str]] = {
     probe_script.NOT_SET: f"the container has no usable {probe_script.VARIABLE}",
