@@ -19,6 +19,7 @@ _COLUMNS = (
     ("lost", 5),
     ("orphans", 8),
     ("seconds", 8),
+    ("stalled", 8),
 )
 
 
@@ -51,6 +52,7 @@ def row(result: Result) -> str:
             len(result.audit.lost),
             len(result.audit.orphans),
             f"{result.seconds:.1f}",
+            f"{result.stalled:.1f}",
         ]
     )
 
@@ -73,6 +75,7 @@ def total(results: Sequence[Result]) -> str:
             sum(len(one.audit.lost) for one in results),
             sum(len(one.audit.orphans) for one in results),
             f"{sum(one.seconds for one in results):.1f}",
+            f"{max(one.stalled for one in results):.1f}",
         ]
     )
 
