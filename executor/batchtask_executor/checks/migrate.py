@@ -26,7 +26,8 @@ OLD_OPTIONS: Final = (*_KEPT, *_GONE)
 _FOOTNOTES: Final = (
     "A cluster is needed, with the CRD, the controller and the namespace of the tasks; the options",
     "namespace, in_cluster and config_file say where. `airflow batchtask preflight` looks at it.",
-    "The containers' AIRFLOW__CORE__EXECUTOR must hold the same alias as [core] executor here.",
+    "Each job is given [core] executor as it is here: where a job definition or executor_config",
+    "sets AIRFLOW__CORE__EXECUTOR itself, it must hold the same alias.",
     "Jobs that wait count against [core] parallelism, as before: raise it, the pools and",
     "[scheduler] max_tis_per_query for large fan-outs. More stands in docs/migration.md.",
 )

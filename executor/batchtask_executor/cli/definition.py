@@ -23,7 +23,7 @@ def get_batchtask_cli_commands() -> "list[CLICommand]":
     )
     migrate = ActionCommand(
         name="migrate-config",
-        help="Print the section [batchtask_executor] made from [aws_batch_executor]",
+        help="Print the new section, made from that of AwsBatchExecutor",
         func=lazy_load_command(f"{_COMMANDS}.migrate_config.migrate_config"),
         args=(),
     )

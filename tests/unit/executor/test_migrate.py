@@ -75,7 +75,7 @@ def test_what_is_printed_is_a_configuration_that_makes_the_same_request() -> Non
         "# max_submit_job_attempts = 3 meant two things",
         "# environment: a task's own items now go over those of the same name",
         "# mystery = 1: there is no such option",
-        "# The containers' AIRFLOW__CORE__EXECUTOR must hold the same alias",
+        "# sets AIRFLOW__CORE__EXECUTOR itself, it must hold the same alias",
         "# A cluster is needed",
         "max_tis_per_query",
     ],
