@@ -8,6 +8,7 @@ import pytest
 
 from matrix.catalog import catalog
 from matrix.example import Cover, Example
+from matrix.outcomes import only_local_fell
 from matrix.run import Result, run
 from matrix.selection import ci_cover
 
@@ -35,4 +36,8 @@ def result(
         with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
             sys.stderr.write(f"{line}\n")
 
+    found = run(chosen.chosen, tmp_path_factory.mktemp("matrix") / "home", SECONDS, say)
+    if not only_local_fell(found.local, found.batchtask):
+        return found
+    say("runs failed on LocalExecutor alone: all of it once more")
     return run(chosen.chosen, tmp_path_factory.mktemp("matrix") / "home", SECONDS, say)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from matrix.outcomes import End, Instance, Outcome, differences
+from matrix.outcomes import End, Instance, Outcome, differences, only_local_fell
 
 ONE = Instance("dag", 0, "task", -1)
 RUN = {("dag", 0): "success"}
@@ -51,3 +51,19 @@ def test_a_mapped_task_is_compared_by_its_index() -> None:
 
 def test_a_state_that_was_never_set_is_none() -> None:
     assert End.of({"state": None, "try_number": 0}) == End("none", 0)
+
+
+@pytest.mark.parametrize(
+    ("local", "batchtask", "expected"),
+    [
+        ({}, {}, False),
+        ({("a", 0): "failed"}, {("a", 0): "failed"}, False),
+        ({("a", 0): "failed"}, {("a", 0): "success"}, True),
+        ({("a", 0): "success"}, {("a", 0): "failed"}, False),
+        ({("a", 0): "failed", ("b", 0): "success"}, {("a", 0): "success"}, False),
+    ],
+)
+def test_what_fell_on_local_executor_alone_is_told(
+    local: dict[tuple[str, int], str], batchtask: dict[tuple[str, int], str], expected: bool
+) -> None:
+    assert only_local_fell(Outcome(local), Outcome(batchtask)) is expected
