@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from sqlalchemy.orm import configure_mappers
 
+from batchtask_executor.backoff import Backoff
 from fakes.airflow import execute_task
-from fakes.executors import options
+from fakes.executors import ConfiguredExecutor, options
 
 IDLE_SECONDS = 1.0
 """Airflow's [scheduler] scheduler_idle_sleep_time."""
@@ -24,6 +25,12 @@ class Rival(Protocol):
 
     name: str
     executor: Any
+
+    def queue(self, workload: Any) -> None:
+        """Queue a workload, with what the scheduler writes of it into its database."""
+
+    def took(self, key: Any, state: str, info: Any) -> None:
+        """Write into the database what the scheduler does at an event."""
 
     def handed_over(self) -> int:
         """How many workloads are where they are to go."""
@@ -42,15 +49,23 @@ class Scheduler:
         configure_mappers()
         for number in range(tasks):
             workload = execute_task(self.rival.executor, task_id=f"t{number}")
-            self.rival.executor.queue_workload(workload, None)
+            self.rival.queue(workload)
 
     def loop(self) -> None:
         """Go through the loop once."""
         begun = time.perf_counter()
         self.rival.executor.heartbeat()
         self.heartbeats.append(time.perf_counter() - begun)
-        for state, *_ in self.rival.executor.get_event_buffer().values():
-            self.events[str(getattr(state, "value", state))] += 1
+        for key, (state, info, *_) in self.rival.executor.get_event_buffer().items():
+            said = str(getattr(state, "value", state))
+            self.rival.took(key, said, info)
+            self.events[said] += 1
+
+
+class _Measured(ConfiguredExecutor):
+    """The executor as it is, but for Airflow's database: a stand-in in memory is in its place."""
+
+    backoff: ClassVar[Backoff] = Backoff()
 
 
 class Ours:
@@ -59,8 +74,6 @@ class Ours:
     name = "BatchTaskExecutor"
 
     def __init__(self, kubeconfig: Path, namespace: str, queue: str, definition: str) -> None:
-        from batchtask_executor import BatchTaskExecutor
-
         given = options(
             in_cluster="False",
             config_file=str(kubeconfig),
@@ -70,8 +83,17 @@ class Ours:
         )
         self._written = 0
         with _environment(given):
-            self.executor = BatchTaskExecutor(parallelism=ROOM)
+            self.executor = _Measured(parallelism=ROOM)
             self.executor.start()
+
+    def queue(self, workload: Any) -> None:
+        """Queue it, and write its row."""
+        self.executor.rows.queue(workload, self.executor.job_id, key=workload.ti.key)
+        self.executor.queue_workload(workload, None)  # type: ignore[arg-type]
+
+    def took(self, key: Any, state: str, info: Any) -> None:
+        """Write its row."""
+        self.executor.rows.take(key, state, info, self.executor.job_id)
 
     def handed_over(self) -> int:
         """Count the BatchTasks that were written: the executor logs an event for each."""
@@ -104,6 +126,13 @@ class AwsBatch:
 
             self.executor = AwsBatchExecutor(parallelism=ROOM)
             self.executor.start()
+
+    def queue(self, workload: Any) -> None:
+        """Queue it."""
+        self.executor.queue_workload(workload, None)
+
+    def took(self, key: Any, state: str, info: Any) -> None:
+        """Do nothing: it reads no row."""
 
     def handed_over(self) -> int:
         """Count the jobs that were submitted and haven't ended."""
