@@ -10,6 +10,7 @@ from typing import Any
 from batchtask_executor.cluster.manifest import external_id
 from batchtask_executor.following.rows import Place, Row, Rows, RowsUnavailable
 from batchtask_executor.jobs.drafts import TaskWorkload
+from batchtask_executor.jobs.tokens import queuing
 
 _WAITS = ("scheduled", "queued", "running", "restarting")
 
@@ -63,7 +64,8 @@ class FakeRows:
                 state="queued",
                 external_id=external_id(given) or given,
                 queued_by=queued_by,
-                queued_at=now or datetime.now(UTC),
+                # As with Airflow, never after the token was made.
+                queued_at=now or queuing(workload.token).at or datetime.now(UTC),
                 pid=before.pid if before else None,
                 heartbeat_at=before.heartbeat_at if before else None,
             )
