@@ -54,14 +54,14 @@ class PodProcess:
         return found
 
     def get(self, path: str) -> tuple[int, str]:
-        """Ask the pod's port; status 0 where nobody listens."""
+        """Ask the pod's port; status 0 where nobody listens or answers whole."""
         port = self.container["ports"][0]["containerPort"]
         link = http.client.HTTPConnection(self.address, port, timeout=5)
         try:
             link.request("GET", path)
             reply = link.getresponse()
             return reply.status, reply.read().decode()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return 0, ""
         finally:
             link.close()

@@ -14,6 +14,7 @@ from batchtask_local.batch import LocalBatchHandle
 from helm.chart import CHART
 from integration.faults.world import FOREVER, World, a_task, again_and_again
 from integration.helm.cluster import CRD, Cluster, eventually, values_for
+from integration.helm.kubelet import Kubelet
 
 pytestmark = [pytest.mark.integration, pytest.mark.envtest]
 
@@ -68,22 +69,27 @@ def test_controllers_change_under_200_live_tasks_without_a_gap(
     live = [f"live-{number}" for number in range(LIVE)]
     world.create(*(a_task(name, seconds=FOREVER) for name in live))
     eventually(lambda: world.statuses()["RUNNING"] == LIVE, "all jobs run", seconds=90)
-    old = {pod.name for pod in cluster.kubelet.pods()}
+    old = names_of(cluster.kubelet)
 
     with (
         watched(batch) as gaps,
         again_and_again(lambda number: one_more(world, number)) as made,
     ):
         cluster.upgrade(values_for(batch, settings=settings, podAnnotations={"rolled": "yes"}))
+        # helm's --wait ends when the new pods are ready, be the last old one gone or not.
+        eventually(lambda: not old & names_of(cluster.kubelet), "the old controllers are gone")
         eventually(cluster.kubelet.leader, "a new controller leads", seconds=30)
     eventually(lambda: len(batch.jobs()) == LIVE + made[0], "every new task has its job")
 
     print(f"\n{made[0]} tasks came during the upgrade; longest gap {max(gaps):.1f} s")  # noqa: T201
     assert max(gaps) < GAP_SECONDS
-    assert not old & {pod.name for pod in cluster.kubelet.pods()}
     assert world.is_in("Running", *live)
     assert "could not be looked at" not in cluster.kubelet.logs()
     world.audit()
+
+
+def names_of(kubelet: Kubelet) -> set[str]:
+    return {pod.name for pod in kubelet.pods()}
 
 
 def one_more(world: World, number: int) -> None:
