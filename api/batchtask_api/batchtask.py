@@ -173,6 +173,12 @@ class BatchTaskStatus(Resource):
         default=None, description="After a failure, the last lines of the output, at most 4 KiB."
     )
     log_stream_name: str | None = Field(default=None, description="CloudWatch log stream.")
+    log_group_name: str | None = Field(
+        default=None, description="The stream's log group, where the job definition names one."
+    )
+    log_region: str | None = Field(
+        default=None, description="The stream's region, where the job definition names one."
+    )
     created_at: datetime | None = Field(default=None, description="When AWS Batch took the job.")
     started_at: datetime | None = Field(default=None, description="When its container started.")
     stopped_at: datetime | None = Field(default=None, description="When the job ended.")

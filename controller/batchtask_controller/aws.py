@@ -34,6 +34,7 @@ from batchtask_controller.batch import (
     JobRef,
     JobRequest,
     JobStatus,
+    LogStream,
     NotFound,
     OutcomeUnknown,
     Rejected,
@@ -198,7 +199,7 @@ class AwsBatch:
         self._renewed_at = float("-inf")
         self._located: str | None = None
         self._client: BatchClient | None = None
-        self._logs_client: CloudWatchLogsClient | None = None
+        self._logs_clients: dict[str | None, CloudWatchLogsClient] = {}
         with contextlib.suppress(*_NO_CREDENTIALS):  # each call will say so
             self._session = self._in_role(self._session)
             self._client = self._new_client()
@@ -206,7 +207,7 @@ class AwsBatch:
     def close(self) -> None:
         """Let no further call start."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for client in (self._client, self._logs_client):
+        for client in (self._client, *self._logs_clients.values()):
             if client is not None:
                 client.close()
 
@@ -226,7 +227,7 @@ class AwsBatch:
             if self._client is None:
                 self._session = self._in_role(boto3.Session(region_name=self._region))
                 self._check_account()
-                self._client, self._logs_client = self._new_client(), None
+                self._client, self._logs_clients = self._new_client(), {}
                 self._renewed_at = time.monotonic()
             return self._client
 
@@ -327,27 +328,30 @@ class AwsBatch:
                 lambda: self._connect().tag_resource(resourceArn=arn, tags=dict(tags))
             )
 
-    async def log_tail(self, stream: str) -> Sequence[str]:
+    async def log_tail(self, stream: LogStream) -> Sequence[str]:
         """The last lines of a log stream, within a few seconds or not at all."""
         with self._translated():
             reply = await self._in_thread(
-                lambda: self._logs().get_log_events(
-                    logGroupName=self._log_group,
-                    logStreamName=stream,
+                lambda: self._logs(stream.region).get_log_events(
+                    logGroupName=stream.group or self._log_group,
+                    logStreamName=stream.name,
                     limit=_LINES,
                     startFromHead=False,
                 )
             )
             return [event["message"] for event in reply["events"]]
 
-    def _logs(self) -> CloudWatchLogsClient:
-        """The client of CloudWatch Logs: of the session that the last new credentials are of."""
+    def _logs(self, region: str | None) -> CloudWatchLogsClient:
+        """CloudWatch Logs of a region, else of ours, with the session's present credentials."""
         with self._connecting:
-            if self._logs_client is None:
-                self._logs_client = self._session.client(
-                    "logs", endpoint_url=self._endpoint_url, config=self._brief()
+            if region not in self._logs_clients:
+                self._logs_clients[region] = self._session.client(
+                    "logs",
+                    region_name=region,
+                    endpoint_url=self._endpoint_url,
+                    config=self._brief(),
                 )
-            return self._logs_client
+            return self._logs_clients[region]
 
     def _submit(self, request: JobRequest, may_send: Callable[[], bool]) -> JobRef:
         self._sending.may_send, self._sending.begun = may_send, False

@@ -15,6 +15,7 @@ def job(detail: Mapping[str, Any]) -> Job:
     """The job of a DescribeJobs entry, whichever shape its definition has."""
     attempts = tuple(map(_attempt, detail.get("attempts") or detail.get("eksAttempts", ())))
     container = _container(detail)
+    logs = _log_options(container)
     return Job(
         id=detail["jobId"],
         name=detail["jobName"],
@@ -24,6 +25,8 @@ def job(detail: Mapping[str, Any]) -> Job:
         exit_code=container.get("exitCode"),
         reason=container.get("reason"),
         log_stream_name=container.get("logStreamName"),
+        log_group_name=logs.get("awslogs-group"),
+        log_region=logs.get("awslogs-region"),
         created_at=_time(detail.get("createdAt")),
         started_at=_time(detail.get("startedAt")),
         stopped_at=_time(detail.get("stoppedAt")),
@@ -66,6 +69,12 @@ def _container(detail: Mapping[str, Any]) -> Mapping[str, Any]:
     several = [container for task in tasks for container in task.get("containers", ())]
     several += detail.get("eksProperties", {}).get("podProperties", {}).get("containers", ())
     return _telling(several)
+
+
+def _log_options(container: Mapping[str, Any]) -> Mapping[str, str]:
+    """What the definition sets for the log driver awslogs; other drivers have other options."""
+    options: Mapping[str, str] = container.get("logConfiguration", {}).get("options", {})
+    return options
 
 
 def _attempt(detail: Mapping[str, Any]) -> JobAttempt:

@@ -103,6 +103,17 @@ class JobAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class LogStream:
+    """Where in CloudWatch Logs a container writes to."""
+
+    name: str
+    group: str | None = None
+    """None: the definition names none."""
+    region: str | None = None
+    """None: the job's own, unless the definition names one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as AWS Batch describes it."""
 
@@ -114,6 +125,8 @@ class Job:
     exit_code: int | None = None
     reason: str | None = None
     log_stream_name: str | None = None
+    log_group_name: str | None = None
+    log_region: str | None = None
     created_at: datetime | None = None
     started_at: datetime | None = None
     stopped_at: datetime | None = None
@@ -211,7 +224,7 @@ class Batch(Protocol):
     async def tag(self, arn: str, tags: Mapping[str, str]) -> None:
         """Add tags to a job."""
 
-    async def log_tail(self, stream: str) -> Sequence[str]:
+    async def log_tail(self, stream: LogStream) -> Sequence[str]:
         """The last lines of a job's log stream, oldest first: at most a hundred.
 
         It counts toward another quota than all the other calls. The lines are the user's own:

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     log_group: str = Field(
         default="/aws/batch/job",
         min_length=1,
-        description="The CloudWatch Logs group that the jobs write to.",
+        description="The CloudWatch Logs group of jobs whose definition names none of its own.",
     )
     submit_concurrency: int = Field(
         default=16, ge=1, le=256, description="How many submissions may be under way at once."

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
-from batchtask_controller.batch import Batch, Job, JobStatus, Rejected, Unsent
+from batchtask_controller.batch import Batch, Job, JobStatus, LogStream, Rejected, Unsent
 from batchtask_controller.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -21,13 +21,17 @@ class LogTails:
     def __init__(self, *, batch: Batch, clock: Clock, is_on: bool) -> None:
         self._batch = batch
         self._clock = clock
-        self._off_until = float("-inf") if is_on else float("inf")
+        self._is_on = is_on
+        self._off_until: dict[tuple[str | None, str | None], float] = {}
 
     async def of(self, job: Job | None) -> tuple[str, ...] | None:
         """The last lines of a failed job's log; None where there are none to be had."""
-        if job is None or job.status is not JobStatus.FAILED or not (stream := _stream(job)):
+        if not self._is_on or job is None or job.status is not JobStatus.FAILED:
             return None
-        if self._clock.monotonic() < self._off_until:
+        if (stream := _stream(job)) is None:
+            return None
+        group = stream.group, stream.region  # one may lack a right that others have
+        if self._clock.monotonic() < self._off_until.get(group, float("-inf")):
             return None
         try:
             async with asyncio.timeout(_TIMEOUT):
@@ -35,15 +39,16 @@ class LogTails:
         except Rejected as error:
             log.info("no log of job %s: %s", job.id, error)  # its container wrote nothing yet
         except (Unsent, TimeoutError) as error:
-            self._off_until = self._clock.monotonic() + _OFF_FOR
+            self._off_until[group] = self._clock.monotonic() + _OFF_FOR
             why = str(error) or f"no answer within {_TIMEOUT:.0f} s"
-            log.warning("the jobs' logs can't be read; not tried for %.0f s: %s", _OFF_FOR, why)
+            log.warning("jobs' logs can't be read; not tried for %.0f s: %s", _OFF_FOR, why)
         return None
 
 
-def _stream(job: Job) -> str | None:
+def _stream(job: Job) -> LogStream | None:
     of_attempts = [attempt.log_stream_name for attempt in reversed(job.attempts)]
-    return next((stream for stream in [job.log_stream_name, *of_attempts] if stream), None)
+    name = next((name for name in [job.log_stream_name, *of_attempts] if name), None)
+    return LogStream(name, job.log_group_name, job.log_region) if name else None
 
 
 def trimmed(lines: Sequence[str]) -> tuple[str, ...] | None:

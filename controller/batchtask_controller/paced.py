@@ -13,6 +13,7 @@ from batchtask_controller.batch import (
     JobRef,
     JobRequest,
     JobStatus,
+    LogStream,
     Throttled,
 )
 from batchtask_controller.pacer import Call, Pacer
@@ -72,7 +73,7 @@ class PacedBatch:
         async with self._counted("TagResource"):
             await self._batch.tag(arn, tags)
 
-    async def log_tail(self, stream: str) -> Sequence[str]:
+    async def log_tail(self, stream: LogStream) -> Sequence[str]:
         """Read the log at once: its quota is CloudWatch Logs', of which the pacer knows nothing."""
         async with self._counted("GetLogEvents", is_paced=False):
             return await self._batch.log_tail(stream)

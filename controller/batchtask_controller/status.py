@@ -34,6 +34,9 @@ PHASES: Mapping[JobStatus, tuple[Phase, Reason]] = MappingProxyType(
 )
 """What each of AWS Batch's statuses is called here."""
 
+_NO_NEWS = frozenset({"createdAt", "logGroupName", "logRegion"})
+"""What is worth no patch of its own: it goes with the next change."""
+
 _TRUE, _FALSE, _UNKNOWN = ConditionStatus.TRUE, ConditionStatus.FALSE, ConditionStatus.UNKNOWN
 
 
@@ -102,8 +105,7 @@ def running(
         **(_blocked(blocked_by) if blocked_by else _unblocked(task)),
     }
     found = _status(task, {"phase": phase, **_facts(task, job)}, said, now)
-    # When AWS Batch took the job is worth no patch of its own: it goes with the next change.
-    return task.status if changes(task.status, found).keys() == {"createdAt"} else found
+    return task.status if changes(task.status, found).keys() <= _NO_NEWS else found
 
 
 def finished(
@@ -158,6 +160,8 @@ def _facts(task: BatchTask, job: Job) -> dict[str, Any]:
         "exit_code": job.exit_code,
         "attempts": tuple(map(_attempt, job.attempts)) or None,
         "log_stream_name": job.log_stream_name,
+        "log_group_name": job.log_group_name,
+        "log_region": job.log_region,
         "created_at": job.created_at,
         "started_at": job.started_at,
         "stopped_at": job.stopped_at,

@@ -88,9 +88,9 @@ class BatchTaskExecutor(BaseExecutor):
         self._trouble = f"{type(self).__name__} was not started"
         self._task_logs = TaskLogs(self._settings, self.connect)
 
-    def connect(self, settings: Settings) -> BatchTasks:
+    def connect(self, settings: Settings, answer_within: float | None = None) -> BatchTasks:
         """Make the port to the cluster; no connection is opened before it is used."""
-        return connect(settings)
+        return connect(settings, answer_within)
 
     def read_rows(self) -> Rows:
         """Make the port to Airflow's database; no session is opened before it is used."""

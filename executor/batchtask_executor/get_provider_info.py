@@ -95,7 +95,8 @@ def _options() -> dict[str, dict[str, Any]]:
             default="86400",
         ),
         "log_group": _option(
-            "The CloudWatch Logs group that the jobs write to; links to a job's log name it.",
+            "The CloudWatch Logs group of jobs whose definition names none of its own; links to a "
+            "job's log name it.",
             default="/aws/batch/job",
         ),
         "cloudwatch_logs": _option(

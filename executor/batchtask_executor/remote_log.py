@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from airflow.configuration import conf
 from airflow.utils.state import State, TaskInstanceState
@@ -17,6 +17,10 @@ from batchtask_executor.view.logs import TaskLogs
 log = logging.getLogger(__name__)
 
 Stream = Iterator[str]
+
+_WAITING: Final = frozenset({TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED})
+"""States in which Airflow reads the local files whatever we show, and asks no worker: a line of
+ours hides nothing then, even of another executor's task."""
 
 
 class BatchTaskLogIO:
@@ -76,6 +80,8 @@ class BatchTaskLogIO:
             streams += map(_lines_of, paths)
         sources += found.sources
         streams += map(_as_stream, found.streams)
+        if found.missing and ti.state in _WAITING:
+            streams.append(_as_stream(found.missing))
         return sources, streams
 
     def _of_theirs(self, relative_path: str, ti: Any) -> tuple[list[str], list[Stream]]:

@@ -20,6 +20,7 @@ from batchtask_controller.batch import (
     JobRef,
     JobRequest,
     JobStatus,
+    LogStream,
     NotFound,
     OutcomeUnknown,
     Rejected,
@@ -71,8 +72,11 @@ class FakeBatch:
     arrived: Callable[[JobRequest], None] | None = None
     unending: set[str] = field(default_factory=set)
     """Ids of jobs that a termination does not end."""
-    lines: dict[str, list[str]] = field(default_factory=dict)
-    """The log streams by name."""
+    lines: dict[LogStream, list[str]] = field(default_factory=dict)
+    """What was written to each stream."""
+    log_group_name: str | None = None
+    """What the job definition names."""
+    log_region: str | None = None
     logs_hang: bool = False
     page_size: int = 1000
 
@@ -164,7 +168,7 @@ class FakeBatch:
             raise Rejected(f"ClientException: no job {arn}")
         held.job = replace(held.job, tags=_own({**dict(held.job.tags), **tags}))
 
-    async def log_tail(self, stream: str) -> Sequence[str]:
+    async def log_tail(self, stream: LogStream) -> Sequence[str]:
         """The last hundred lines."""
         self._begin("log_tail")
         await asyncio.sleep(3600 if self.logs_hang else self.latency_seconds)
@@ -259,7 +263,16 @@ class FakeBatch:
         arn = f"arn:aws:batch:{self.region}:{self.account}:job/{job_id}"
         now = _milliseconds(self._now())
         tags = _own(request.parameters.get("tags", {}))
-        job = Job(job_id, request.name, JobStatus.SUBMITTED, arn=arn, created_at=now, tags=tags)
+        job = Job(
+            job_id,
+            request.name,
+            JobStatus.SUBMITTED,
+            arn=arn,
+            log_group_name=self.log_group_name,
+            log_region=self.log_region,
+            created_at=now,
+            tags=tags,
+        )
         visible = self.clock.monotonic() + self.visibility_lag_seconds
         self.jobs[job_id] = FakeJob(request, job, queue, visible)
         return JobRef(job_id, request.name, arn)

@@ -132,8 +132,8 @@ class ExecutorOver(ConfiguredExecutor):
         self._given = tasks
         self._claims = claims or FakeClaims()
 
-    def connect(self, settings: Settings) -> BatchTasks:
-        del settings
+    def connect(self, settings: Settings, answer_within: float | None = None) -> BatchTasks:
+        del settings, answer_within
         return self._given
 
     def claimant(self, settings: Settings) -> Claimant:

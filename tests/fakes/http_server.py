@@ -1,13 +1,18 @@
 """An HTTP server that gives the replies that it was told to give, in their order."""
 
+import contextlib
 import json
+import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
+
+import yaml
 
 
 @dataclass(frozen=True)
@@ -84,3 +89,38 @@ class ScriptedServer:
         handler.send_header("Content-Length", str(len(reply.content)))
         handler.end_headers()
         handler.wfile.write(reply.content)
+
+
+@contextlib.contextmanager
+def hanging_server(beginning: bytes = b"") -> Iterator[str]:
+    """Take connections and say this much on each, then nothing more; gives the server's address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    held: list[socket.socket] = []
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(listener.accept()[0])
+                held[-1].sendall(beginning)
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for each in (listener, *held):
+            each.close()
+
+
+def write_kubeconfig(file: Path, url: str) -> Path:
+    """Write how to reach a server in Kubernetes' place."""
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {"token": "letmein"}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    file.write_text(yaml.safe_dump(config))
+    return file

@@ -7,13 +7,16 @@ from typing import Any
 
 from batchtask_api import AirflowIdentity, Phase
 from batchtask_executor.cluster.manifest import Identity, batch_task
+from batchtask_executor.config import DEFAULT_LOG_GROUP
 from batchtask_executor.jobs.job import Job
 from batchtask_executor.jobs.tokens import Queuing
+from batchtask_executor.view.links import LogStream
 from fakes.tasks import FakeBatchTasks
 
 REGION = "us-east-1"
 ARN = f"arn:aws:batch:{REGION}:123456789012:job/job-1"
-STREAM = "worker/default/1"
+STREAM = LogStream(DEFAULT_LOG_GROUP, "worker/default/1", REGION)
+"""Where its job writes to, whose definition says nothing of it."""
 
 
 @dataclass
@@ -43,7 +46,7 @@ def ran(**more: Any) -> dict[str, Any]:
         "phase": Phase.RUNNING,
         "job_id": "job-1",
         "job_arn": ARN,
-        "log_stream_name": STREAM,
+        "log_stream_name": STREAM.name,
         "started_at": datetime(2026, 1, 15, 12, 30, tzinfo=UTC),
         **more,
     }

@@ -51,9 +51,10 @@ class KubeBatchTasks:
         *,
         connections: int = 16,
         silence_seconds: float = _SILENCE_SECONDS,
+        answer_within: float | None = None,
     ) -> None:
         self._settings = settings
-        api = KubeApi(settings, connections=connections)
+        api = KubeApi(settings, connections=connections, answer_within=answer_within)
         self._request, self._json, self._close = api.request, api.json, api.close
         self._watch_timeout = urllib3.Timeout(connect=5, read=silence_seconds)
         self._tasks = f"/apis/{names.API_VERSION}/namespaces/{settings.namespace}/{names.PLURAL}"

@@ -21,7 +21,6 @@ STRICT: Final = {"fieldValidation": "Strict", "fieldManager": "batchtask-executo
 
 _LARGEST_BYTES: Final = 1024 * 1024
 """Of an object: etcd takes 1.5 MiB by default, and the status needs room in it."""
-_TIMEOUT: Final = urllib3.Timeout(connect=5, read=30)
 _REFRESH_SECONDS: Final = 10.0
 _JSON: Final = "application/json"
 
@@ -33,8 +32,12 @@ class KubeApi:
     starting, and again when the credentials are refused.
     """
 
-    def __init__(self, settings: Settings, *, connections: int = 16) -> None:
+    def __init__(
+        self, settings: Settings, *, connections: int = 16, answer_within: float | None = None
+    ) -> None:
+        """Allow the server 30 s for an answer, or `answer_within` seconds, connecting included."""
         self._settings = settings
+        self._timeout = urllib3.Timeout(connect=5, read=30, total=answer_within)
         self._connections = connections
         self._lock = threading.Lock()
         self._connected: _Connection | None = None
@@ -99,7 +102,7 @@ class KubeApi:
                     "Content-Type": _MERGE_PATCH if method == "PATCH" else _JSON,
                     **connection.authorization(),
                 },
-                timeout=stream or _TIMEOUT,
+                timeout=stream or self._timeout,
                 retries=False,
                 preload_content=stream is None,
             )

@@ -76,5 +76,5 @@ def _submitted(task: BatchTask) -> str:
 
 
 def _started(task: BatchTask, log_group: str) -> str:
-    link = log_link(task.status.job_arn, log_group, log_stream(task.status))
+    link = log_link(task.status.job_arn, log_stream(task.status, log_group))
     return f"AWS Batch job {task.status.job_id} runs" + (f": {link}" if link else "")

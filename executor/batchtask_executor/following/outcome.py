@@ -14,7 +14,7 @@ from batchtask_api import (
 )
 from batchtask_executor.config import DEFAULT_LOG_GROUP
 from batchtask_executor.redaction import redacted
-from batchtask_executor.view.links import job_link, log_link
+from batchtask_executor.view.links import JobArn, LogStream, job_link, log_link
 
 _ON_PURPOSE: Final = frozenset({Reason.INVALID_SPEC, Reason.NOT_ALLOWED, Reason.CANCELLED})
 """Ends that another job would meet again, or that a person asked for."""
@@ -109,10 +109,18 @@ def _is_on_purpose(task: BatchTask) -> bool:
     return ended is not None and ended.reason in _ON_PURPOSE
 
 
-def log_stream(status: BatchTaskStatus) -> str | None:
-    """The stream that the job's last container wrote to, if one is known."""
+def log_stream(status: BatchTaskStatus, log_group: str) -> LogStream | None:
+    """The stream that the job's last container wrote to, if one is known.
+
+    It is in the group and region that the definition names, else in `log_group` and the job's own.
+    """
     of_attempts = [attempt.log_stream_name for attempt in reversed(status.attempts or ())]
-    return next((name for name in [status.log_stream_name, *of_attempts] if name), None)
+    name = next((name for name in [status.log_stream_name, *of_attempts] if name), None)
+    if name is None:
+        return None
+    job = JobArn.parse(status.job_arn)
+    region = status.log_region or (job.region if job else None)
+    return LogStream(status.log_group_name or log_group, name, region)
 
 
 def _info(task: BatchTask, log_group: str) -> str:
@@ -126,15 +134,15 @@ def _info(task: BatchTask, log_group: str) -> str:
     ]
     if status.exit_code is not None:
         facts.append(f"exit code {status.exit_code}")
-    stream = log_stream(status)
+    stream = log_stream(status, log_group)
     if stream:
-        facts.append(f"log stream {stream}")
+        facts.append(f"log stream {stream.name}")
     words = ". ".join(_words(status))
     links = [
         f"{name}: {link}"
         for name, link in (
             ("Job", job_link(status.job_arn)),
-            ("Log", log_link(status.job_arn, log_group, stream)),
+            ("Log", log_link(status.job_arn, stream)),
         )
         if link
     ]

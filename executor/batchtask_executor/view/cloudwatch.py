@@ -8,6 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from batchtask_executor.view.links import LogStream
 from batchtask_executor.view.logs import Output, OutputEvent, OutputUnavailable, Written
 
 if TYPE_CHECKING:
@@ -24,28 +25,27 @@ _CONFIG: Final = Config(
 
 
 class CloudWatch:
-    """The streams of one log group, in the region of whoever wrote to them."""
+    """CloudWatch Logs of every region that a stream may be in."""
 
-    def __init__(self, group: str) -> None:
-        self._group = group
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._clients: dict[str, CloudWatchLogsClient] = {}
+        self._clients: dict[str | None, CloudWatchLogsClient] = {}
 
-    def read(self, region: str, stream: str) -> Written:
+    def read(self, stream: LogStream) -> Written:
         """Read a stream from its head; see the port."""
         try:
-            return self._read(self._client(region), stream)
+            return self._read(self._client(stream.region), stream)
         except ClientError as error:
             return self._refused(error)
         except BotoCoreError as error:
             raise OutputUnavailable(str(error)) from error
 
-    def _read(self, client: "CloudWatchLogsClient", stream: str) -> Written:
+    def _read(self, client: "CloudWatchLogsClient", stream: LogStream) -> Written:
         events: list[OutputEvent] = []
         at: dict[str, Any] = {}
         for _ in range(_PAGES):
             page = client.get_log_events(
-                logGroupName=self._group, logStreamName=stream, startFromHead=True, **at
+                logGroupName=stream.group, logStreamName=stream.name, startFromHead=True, **at
             )
             events += [
                 OutputEvent(
@@ -68,7 +68,7 @@ class CloudWatch:
             raise OutputUnavailable(f"{error}{hint}") from error
         raise OutputUnavailable(str(error)) from error
 
-    def _client(self, region: str) -> "CloudWatchLogsClient":
+    def _client(self, region: str | None) -> "CloudWatchLogsClient":
         with self._lock:
             if region not in self._clients:
                 self._clients[region] = boto3.Session(region_name=region).client(

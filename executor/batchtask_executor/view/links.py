@@ -33,6 +33,19 @@ class JobArn:
         return cls(partition=parts[1], region=parts[3], job_id=parts[5].removeprefix("job/"))
 
 
+@dataclass(frozen=True, slots=True)
+class LogStream:
+    """Where in CloudWatch Logs what a job writes is."""
+
+    group: str
+    name: str
+    region: str | None = None
+    """None: nothing told it."""
+
+    def __str__(self) -> str:
+        return f"log group {self.group}, stream {self.name}"
+
+
 def job_link(arn: str | None) -> str | None:
     """Where AWS Batch's console shows the job."""
     job = JobArn.parse(arn)
@@ -41,14 +54,15 @@ def job_link(arn: str | None) -> str | None:
     return f"https://{console}/batch/home?region={job.region}#jobs/detail/{quote(job.job_id)}"
 
 
-def log_link(arn: str | None, group: str, stream: str | None) -> str | None:
+def log_link(arn: str | None, stream: LogStream | None) -> str | None:
     """Where CloudWatch's console shows what the job wrote: the group's stream, in its region."""
     job = JobArn.parse(arn)
-    if job is None or not stream or (console := _CONSOLES.get(job.partition)) is None:
+    if job is None or stream is None or (console := _CONSOLES.get(job.partition)) is None:
         return None
     return (
-        f"https://{console}/cloudwatch/home?region={job.region}#logsV2:log-groups/log-group/"
-        f"{_fragment(group)}/log-events/{_fragment(stream)}"
+        f"https://{console}/cloudwatch/home?region={stream.region or job.region}"
+        f"#logsV2:log-groups/log-group/{_fragment(stream.group)}"
+        f"/log-events/{_fragment(stream.name)}"
     )
 
 

@@ -93,10 +93,8 @@ def _tail(task: BatchTask) -> Iterator[str]:
 
 def _end(task: BatchTask, log_group: str) -> Iterator[str]:
     status = task.status
-    stream = log_stream(status)
-    if stream:
-        link = log_link(status.job_arn, log_group, stream)
-        yield line(f"The job's output is in {link or f'log group {log_group}, stream {stream}'}")
+    if stream := log_stream(status, log_group):
+        yield line(f"The job's output is in {log_link(status.job_arn, stream) or stream}")
     ended = status.condition(ConditionType.SUCCEEDED)
     if not status.phase.is_finished or ended is None:
         return

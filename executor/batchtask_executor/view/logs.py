@@ -5,17 +5,21 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, Self
 
 from batchtask_api import AirflowIdentity, BatchTask
 from batchtask_executor.cluster.tasks import BatchTasks, TasksError
 from batchtask_executor.config import Settings, SettingsError
 from batchtask_executor.following.outcome import log_stream
 from batchtask_executor.redaction import presentable
-from batchtask_executor.view.links import JobArn
+from batchtask_executor.view.links import LogStream
 from batchtask_executor.view.log_lines import line, output_line, task_lines
 
 log = logging.getLogger(__name__)
+
+ANSWER_WITHIN: Final = 3.0
+"""Seconds that the API server has. Somebody waits for the log, at each refresh of it; where all is
+well it answers in some milliseconds (docs/decisions/0005-the-log-view.md)."""
 
 
 class OutputUnavailable(Exception):
@@ -42,7 +46,7 @@ class Written:
 class Output(Protocol):
     """What jobs write."""
 
-    def read(self, region: str, stream: str) -> Written:
+    def read(self, stream: LogStream) -> Written:
         """Read a stream; nothing where it isn't there (yet).
 
         Raises:
@@ -56,6 +60,14 @@ class TaskLog:
 
     sources: Sequence[str]
     streams: Sequence[Sequence[str]] = ()
+    missing: Sequence[str] = ()
+    """Why there are none, as a line. No stream: what has one Airflow takes for the whole log."""
+
+    @classmethod
+    def unreadable(cls, why: str) -> Self:
+        """Nothing could be read."""
+        text = f"BatchTasks can't be read: {presentable(why)}"
+        return cls([text], missing=[line(text, level="warning")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +76,19 @@ class _Opened:
     tasks: BatchTasks
 
 
-def connect(settings: Settings) -> BatchTasks:
-    """Make the port to the cluster; no connection is opened before it is used."""
+def connect(settings: Settings, answer_within: float | None = None) -> BatchTasks:
+    """Make the port to the cluster; no connection is opened before it is used.
+
+    Args:
+        settings: which cluster.
+        answer_within: seconds, for who waits for no longer; what is written may take its time.
+    """
     from batchtask_executor.cluster.kube import KubeBatchTasks
 
-    return KubeBatchTasks(settings)
+    return KubeBatchTasks(settings, answer_within=answer_within)
 
 
-def cloudwatch(settings: Settings) -> Output:
+def cloudwatch() -> Output:
     """Make the reader of CloudWatch Logs.
 
     Raises:
@@ -81,7 +98,7 @@ def cloudwatch(settings: Settings) -> Output:
         from batchtask_executor.view.cloudwatch import CloudWatch
     except ImportError as error:
         raise OutputUnavailable(f"{error}: install airflow-batchtask[logs]") from error
-    return CloudWatch(settings.log_group)
+    return CloudWatch()
 
 
 class TaskLogs:
@@ -94,8 +111,8 @@ class TaskLogs:
     def __init__(
         self,
         settings: Callable[[], Settings],
-        connect: Callable[[Settings], BatchTasks] = connect,
-        output: Callable[[Settings], Output] = cloudwatch,
+        connect: Callable[[Settings, float], BatchTasks] = connect,
+        output: Callable[[], Output] = cloudwatch,
     ) -> None:
         self._settings = settings
         self._connect = connect
@@ -126,10 +143,10 @@ class TaskLogs:
                 streams += [task_lines(task, group, with_tail=not written), written]
             return TaskLog(sources, [stream for stream in streams if stream])
         except (TasksError, SettingsError) as error:
-            return TaskLog([f"BatchTasks can't be read: {presentable(str(error))}"])
+            return TaskLog.unreadable(str(error))
         except Exception as error:
             log.exception("A bug in the reading of BatchTasks")
-            return TaskLog([f"BatchTasks can't be read: {presentable(repr(error))}"])
+            return TaskLog.unreadable(repr(error))
 
     def of_running(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:
         """The same for a task that runs, as Airflow asks an executor for it: never no source.
@@ -138,23 +155,24 @@ class TaskLogs:
         """
         found = self.of(ti, try_number, with_output=True)
         sources = found.sources or ["There is no BatchTask of this try (any more)"]
-        return list(sources), [line for stream in found.streams for line in stream]
+        lines = [line for stream in (*found.streams, found.missing) for line in stream]
+        return list(sources), lines
 
     def _open(self) -> _Opened:
         with self._lock:
             if self._opened is None:
                 settings = self._settings()
-                self._opened = _Opened(settings, self._connect(settings))
+                self._opened = _Opened(settings, self._connect(settings, ANSWER_WITHIN))
             return self._opened
 
     def _written(self, settings: Settings, task: BatchTask, sources: list[str]) -> Sequence[str]:
         """The lines that the task's job wrote; where they can't be had a source says why."""
-        job, stream = JobArn.parse(task.status.job_arn), log_stream(task.status)
-        if job is None or stream is None:
+        stream = log_stream(task.status, settings.log_group)
+        if stream is None:
             return []
-        where = f"CloudWatch log group {settings.log_group}, stream {stream}"
+        where = f"CloudWatch {stream}"
         try:
-            found = self._open_output(settings).read(job.region, stream)
+            found = self._open_output().read(stream)
         except OutputUnavailable as error:
             sources.append(f"{where} can't be read: {presentable(str(error))}")
             return []
@@ -166,10 +184,10 @@ class TaskLogs:
         lines = [output_line(event.message, event.at) for event in found.events]
         return lines if found.is_whole else [*lines, line(f"There is more in {where}")]
 
-    def _open_output(self, settings: Settings) -> Output:
+    def _open_output(self) -> Output:
         with self._lock:
             if self._opened_output is None:
-                self._opened_output = self._output(settings)
+                self._opened_output = self._output()
             return self._opened_output
 
 

@@ -16,6 +16,7 @@ from batchtask_local.apiserver.server import Progress, quiet
 
 ASSETS = "KUBEBUILDER_ASSETS"
 SERVERS = ("etcd", "kube-apiserver", "kube-controller-manager")
+MONITORING = ("podmonitors", "prometheusrules", "servicemonitors")
 KUBECTL_SKEW = 4
 """How many minor versions kubectl may be away from the server; the suite runs with this."""
 
@@ -82,6 +83,21 @@ def kube_scheduler(environ: Mapping[str, str] = os.environ, on_progress: Progres
     """Return kube-scheduler, which is of the server's own version: the cache's, or built."""
     name = "kube-scheduler"
     return _cached(name, environ) or _build([name], environ, on_progress)[name]
+
+
+def monitoring_crds(
+    environ: Mapping[str, str] = os.environ, on_progress: Progress = quiet
+) -> Sequence[Path]:
+    """Return the files of the prometheus-operator's CRDs that a chart for it uses: downloaded."""
+    source = build.module_source(
+        "github.com/prometheus-operator/prometheus-operator",
+        sources=sources() / "prometheus-operator",
+        toolchains=cache_root(environ),
+        environ=environ,
+        on_progress=on_progress,
+    )
+    folder = source / "example" / "prometheus-operator-crd"
+    return [folder / f"monitoring.coreos.com_{plural}.yaml" for plural in MONITORING]
 
 
 def cache_root(environ: Mapping[str, str] = os.environ) -> Path:

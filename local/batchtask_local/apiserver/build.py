@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import importlib.util
+import json
 import os
 import re
 import shutil
@@ -70,6 +71,30 @@ def build(
         for name in missing:
             _build_one(name, go, sources, version, into, on_progress)
     return {name: into / name for name in names}
+
+
+def module_source(
+    module: str,
+    *,
+    sources: Path,
+    toolchains: Path,
+    environ: Mapping[str, str],
+    on_progress: Progress,
+) -> Path:
+    """Return the source of a Go module at the version that go.mod pins; Go itself caches it.
+
+    Raises:
+        BuildFailedError: no toolchain can be had, or the download failed.
+    """
+    go = _toolchain(sources, toolchains, environ, on_progress)
+    argv = [str(go.command), "mod", "download", "-json", module]
+    done = subprocess.run(  # noqa: S603
+        argv, cwd=sources, env=go.environ, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        words = done.stderr or done.stdout
+        raise BuildFailedError(f"downloading {module} failed:\n{words[-2000:]}")
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _build_one(

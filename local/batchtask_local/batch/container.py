@@ -72,6 +72,7 @@ def resolve(
         gpus=sum(need[2] for need in needs),
         properties=_with_containers(shape, definition[shape], merged),
         overrides_length=len(json.dumps(override, separators=(",", ":"))) if override else 0,
+        log_options=main.get("logConfiguration", {}).get("options", {}),
     )
 
 

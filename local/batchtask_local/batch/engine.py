@@ -14,6 +14,7 @@ from batchtask_local.batch import lifecycle, scheduler
 from batchtask_local.batch.attempts import AttemptEvents, Attempts, StateTimes
 from batchtask_local.batch.clock import Clock, Timer
 from batchtask_local.batch.lifecycle import Exit
+from batchtask_local.batch.logs import GROUP
 from batchtask_local.batch.model import (
     Attempt,
     ComputeEnvironment,
@@ -23,6 +24,7 @@ from batchtask_local.batch.model import (
     Job,
     JobQueue,
     JobSpec,
+    LogStream,
     Status,
 )
 from batchtask_local.batch.room import Room
@@ -361,5 +363,9 @@ class Engine:
         return job if job is not None and job.status is status else None
 
 
-def _log_stream(spec: JobSpec, task_id: str) -> str:
-    return f"{spec.definition.name[:200]}/{spec.container.name}/{task_id}"
+def _log_stream(spec: JobSpec, task_id: str) -> LogStream:
+    options = spec.container.log_options  # awslogs-region is told alone: all regions are here
+    prefix = options.get("awslogs-stream-prefix", spec.definition.name[:200])
+    return LogStream(
+        options.get("awslogs-group", GROUP), f"{prefix}/{spec.container.name}/{task_id}"
+    )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from batchtask_local.batch.errors import ApiError
-from batchtask_local.batch.model import Document
+from batchtask_local.batch.model import Document, LogStream
 
 GROUP = "/aws/batch/job"
+"""Where jobs write to whose definition names no group of its own."""
 MAX_EVENTS = 10_000
 MAX_BYTES = 1_048_576
 EVENT_OVERHEAD = 26
@@ -54,18 +55,18 @@ class LogStore:
     def __init__(self, directory: Path, now: Callable[[], int]) -> None:
         self._directory = directory
         self._now = now
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[LogStream, _Stream] = {}
 
-    def path(self, stream: str) -> Path:
-        """Return the text file of a stream."""
-        return self._directory / f"{stream}.log"
+    def path(self, stream: LogStream) -> Path:
+        """Return the text file of a stream, whose name holds its task's id."""
+        return self._directory / f"{stream.name}.log"
 
-    def open(self, stream: str) -> None:
+    def open(self, stream: LogStream) -> None:
         """Make an empty stream, where it isn't there."""
         if stream not in self._streams:
             self._streams[stream] = _Stream()
 
-    def append(self, stream: str, lines: Sequence[str]) -> None:
+    def append(self, stream: LogStream, lines: Sequence[str]) -> None:
         """Add lines to a stream, which need not be there."""
         self.open(stream)
         now = self._now()
@@ -82,12 +83,12 @@ class LogStore:
         Raises:
             ApiError: no such group or stream, or a parameter that isn't right.
         """
-        group = request.get("logGroupName", request.get("logGroupIdentifier", ""))
-        if group.removesuffix(":*").rpartition(":log-group:")[2] != GROUP:
-            raise _not_found("group")
-        stream = self._streams.get(request["logStreamName"])
+        told = request.get("logGroupName", request.get("logGroupIdentifier", ""))
+        group = told.removesuffix(":*").rpartition(":log-group:")[2]
+        stream = self._streams.get(LogStream(group, request["logStreamName"]))
         if stream is None:
-            raise _not_found("stream")
+            is_there = group in {GROUP, *(each.group for each in self._streams)}
+            raise _not_found("stream" if is_there else "group")
         return _page(stream, request)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from batchtask_local.batch.retry import RetryStrategy
 
@@ -103,6 +103,8 @@ class Container:
     """The merged properties in the definition's own shape, as DescribeJobs shows them."""
     overrides_length: int = 0
     """How many characters the overrides have as JSON, which ECS limits."""
+    log_options: Mapping[str, str] = field(default_factory=dict)
+    """The definition's own for the log driver awslogs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +134,20 @@ class JobSpec:
     has_too_many_tags: bool = False
 
 
+class LogStream(NamedTuple):
+    """Where in CloudWatch Logs an attempt writes to."""
+
+    group: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One try of a job in a compute environment, by one ECS task or pod. Times in ms."""
 
     task_id: str
     environment: str
-    log_stream: str
+    log_stream: LogStream
     started_at: int | None = None
     stopped_at: int | None = None
     exit_code: int | None = None

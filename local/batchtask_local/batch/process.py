@@ -12,6 +12,7 @@ from pathlib import Path
 
 from batchtask_local.batch import guardian
 from batchtask_local.batch.lifecycle import Exit
+from batchtask_local.batch.model import LogStream
 from batchtask_local.batch.runner import Container, Events, Launch, not_started
 
 log = logging.getLogger(__name__)
@@ -52,8 +53,8 @@ class ProcessRunner:
         self,
         directory: Path,
         environment: Mapping[str, str],
-        open_log: Callable[[str], None],
-        log_lines: Callable[[str, Sequence[str]], None],
+        open_log: Callable[[LogStream], None],
+        log_lines: Callable[[LogStream, Sequence[str]], None],
     ) -> None:
         self._scratch = directory.resolve() / "scratch"
         home = directory.resolve() / "home"
@@ -132,7 +133,7 @@ class ProcessRunner:
         await asyncio.gather(output, return_exceptions=True)
         return Exit(128 - code if code < 0 else code)
 
-    async def _read(self, descriptor: int, stream: str) -> None:
+    async def _read(self, descriptor: int, stream: LogStream) -> None:
         """Turn a pipe's bytes into lines of a log stream."""
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(

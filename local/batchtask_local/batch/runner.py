@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from batchtask_local.batch.lifecycle import NOT_STARTED, Exit
+from batchtask_local.batch.model import LogStream
 
 CANNOT_PULL_IMAGE = "local/cannot-pull"
 """An image that is never there: its jobs end as AWS's do whose image can't be pulled."""
@@ -21,7 +22,7 @@ class Launch:
     image: str
     command: tuple[str, ...]
     environment: Mapping[str, str]
-    log_stream: str
+    log_stream: LogStream
 
     def __repr__(self) -> str:
         return f"Launch(job_id={self.job_id!r}, task_id={self.task_id!r})"

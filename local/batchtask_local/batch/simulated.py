@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from batchtask_local.batch.clock import Clock, Timer
 from batchtask_local.batch.lifecycle import Exit
+from batchtask_local.batch.model import LogStream
 from batchtask_local.batch.runner import Container, Events, Launch, not_started
 
 
@@ -34,7 +35,7 @@ class SimulatedRunner:
     def __init__(
         self,
         clock: Clock,
-        log_lines: Callable[[str, Sequence[str]], None],
+        log_lines: Callable[[LogStream, Sequence[str]], None],
         script: Callable[[Launch], Simulation] | None = None,
     ) -> None:
         self._clock = clock

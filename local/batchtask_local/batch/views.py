@@ -174,7 +174,7 @@ def _result(attempt: Attempt | None) -> Document:
     """Return what is known from RUNNING on: AWS names the log stream only then."""
     if attempt is None:
         return {}
-    stream = attempt.log_stream if attempt.started_at is not None else None
+    stream = attempt.log_stream.name if attempt.started_at is not None else None
     return {**_present(logStreamName=stream), **_outcome(attempt)}
 
 

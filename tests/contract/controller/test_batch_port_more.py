@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from batchtask_api import names
-from batchtask_controller.batch import BatchError, JobRef, JobStatus, NotFound
+from batchtask_controller.batch import BatchError, JobRef, JobStatus, LogStream, NotFound
 from batchtask_local.batch import (
     SIMULATED_IMAGE,
     LocalBatchConfig,
@@ -20,20 +20,30 @@ from contract.controller.accounts import SCALE, Account, FakeAccount, a_request
 FOREVER = ("sleep", "100000")
 NARROW = "other"
 """A queue with room for one job."""
+OWN_GROUP = "/own/jobs"
+OWN_LOGS = {
+    "logDriver": "awslogs",
+    "options": {"awslogs-group": OWN_GROUP, "awslogs-region": "us-east-1"},
+}
+LOGS_ELSEWHERE = "logs-elsewhere"
+"""The job definition that has them."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBatchHandle]:
     needs = [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]
-    definition = {
-        "jobDefinitionName": "worker",
-        "type": "container",
-        "containerProperties": {"image": SIMULATED_IMAGE, "resourceRequirements": needs},
+    properties = {"image": SIMULATED_IMAGE, "resourceRequirements": needs}
+    definitions = {
+        "worker": properties,
+        LOGS_ELSEWHERE: {**properties, "logConfiguration": OWN_LOGS},
     }
     config = LocalBatchConfig(
         directory=tmp_path_factory.mktemp("batch-more"),
         queues=[Queue("default", 500), Queue(NARROW, 1)],
-        job_definitions=[definition],
+        job_definitions=[
+            {"jobDefinitionName": name, "type": "container", "containerProperties": properties}
+            for name, properties in definitions.items()
+        ],
         time_scale=SCALE,
     )
     with running(config) as server:
@@ -158,14 +168,33 @@ async def test_the_last_lines_of_a_log_come_oldest_first(account: Account, prefi
     found = await submitted(account, f"{prefix}1", *words, "exit", "3")
     job = await account.reaches(found.id, JobStatus.FAILED, exit_code=3)
     assert job.log_stream_name is not None
+    stream = LogStream(job.log_stream_name)
     if isinstance(account, FakeAccount):
-        account.batch.lines[job.log_stream_name] = [f"line-{number}" for number in range(120)]
+        account.batch.lines[stream] = [f"line-{number}" for number in range(120)]
 
-    lines = await account.batch.log_tail(job.log_stream_name)
+    lines = await account.batch.log_tail(stream)
 
     assert list(lines) == [f"line-{number}" for number in range(20, 120)]
 
 
 async def test_a_stream_that_is_not_there_is_an_error_of_the_port(account: Account) -> None:
     with pytest.raises(BatchError, match="does not exist"):
-        await account.batch.log_tail("worker/default/none")
+        await account.batch.log_tail(LogStream("worker/default/none"))
+
+
+async def test_where_a_definition_logs_to_is_told_and_read(account: Account, prefix: str) -> None:
+    if isinstance(account, FakeAccount):
+        account.batch.log_group_name, account.batch.log_region = OWN_GROUP, "us-east-1"
+    request = a_request(f"{prefix}1", "print", "here", "exit", "3", jobDefinition=LOGS_ELSEWHERE)
+    found = await account.batch.submit(request, lambda: True)
+
+    job = await account.reaches(found.id, JobStatus.FAILED, exit_code=3)
+
+    assert (job.log_group_name, job.log_region) == (OWN_GROUP, "us-east-1")
+    assert job.log_stream_name is not None
+    stream = LogStream(job.log_stream_name, job.log_group_name, job.log_region)
+    if isinstance(account, FakeAccount):
+        account.batch.lines[stream] = ["here"]
+    assert list(await account.batch.log_tail(stream)) == ["here"]
+    with pytest.raises(BatchError, match="does not exist"):
+        await account.batch.log_tail(LogStream(job.log_stream_name))

@@ -157,11 +157,17 @@ def make_definition(client: BatchClient, name: str, **more: Any) -> str:
     return client.register_job_definition(**{**request, **more})["jobDefinitionArn"]
 
 
-def messages(logs: CloudWatchLogsClient, stream: str) -> list[str]:
+def logging_to(group: str, **options: str) -> dict[str, Any]:
+    """What of a definition makes its jobs write to a log group of its own."""
+    options = {"awslogs-group": group, **options}
+    logs = {"logDriver": "awslogs", "options": options}
+    properties = {"image": "busybox", "resourceRequirements": NEEDS, "logConfiguration": logs}
+    return {"containerProperties": properties}
+
+
+def messages(logs: CloudWatchLogsClient, stream: str, group: str = "/aws/batch/job") -> list[str]:
     """Return the lines of a log stream."""
-    reply = logs.get_log_events(
-        logGroupName="/aws/batch/job", logStreamName=stream, startFromHead=True
-    )
+    reply = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
     return [event["message"] for event in reply["events"]]
 
 

@@ -4,7 +4,15 @@ import pytest
 from types_boto3_logs import CloudWatchLogsClient
 
 from batchtask_local.batch import LocalBatchHandle
-from contract.local_batch.support import Jobs, error, messages, until
+from contract.local_batch.support import (
+    Jobs,
+    batch_client,
+    error,
+    logging_to,
+    make_definition,
+    messages,
+    until,
+)
 
 GROUP = "/aws/batch/job"
 
@@ -84,6 +92,22 @@ def test_a_background_process_does_not_hold_the_job_up(
 
     assert job["status"] == "SUCCEEDED"
     assert messages(logs, job["container"]["logStreamName"]) == ["done"]
+
+
+def test_a_definitions_own_group_and_prefix_hold_the_stream(
+    batch: LocalBatchHandle, jobs: Jobs, logs: CloudWatchLogsClient
+) -> None:
+    own = logging_to("/own", **{"awslogs-stream-prefix": "mine", "awslogs-region": "us-east-1"})
+    make_definition(batch_client(batch.url), "logs-elsewhere", **own)
+
+    container = jobs.run("echo", "hi", jobDefinition="logs-elsewhere")["container"]
+
+    stream = container["logStreamName"]
+    assert stream.startswith("mine/default/")
+    assert container["logConfiguration"] == own["containerProperties"]["logConfiguration"]
+    assert messages(logs, stream, "/own") == ["hi"]
+    code, said = error(logs.get_log_events, logGroupName=GROUP, logStreamName=stream)
+    assert (code, "stream" in said) == ("ResourceNotFoundException", True)
 
 
 @pytest.mark.parametrize("group", [GROUP, "/other"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -20,6 +21,7 @@ from builders import a_condition
 from contract.local_batch.support import Jobs, batch_client, make_definition
 from fakes.clusters import ServedCluster
 from fakes.executors import options
+from fakes.http_server import hanging_server, write_kubeconfig
 
 pytestmark = pytest.mark.integration
 
@@ -27,6 +29,7 @@ ONE_LINE = {
     "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "batchtask_executor.logging_config.LOGGING_CONFIG"
 }
 LOCAL = Path("dag_id=etl", "run_id=r1", "task_id=load", "attempt=1.log")
+DOCS = Path(__file__).parents[3] / "docs" / "logs.md"
 HEADER = "::group::Log message source details"
 
 See = Callable[..., list[list[str]]]
@@ -299,9 +302,7 @@ def test_remote_logs_by_airflows_own_options_are_found_as_airflow_finds_them(
     assert "the job's last words" in lines
 
 
-def test_a_cluster_that_does_not_answer_takes_no_log_away(
-    cluster: ServedCluster, see: See, tmp_path: Path
-) -> None:
+def test_a_cluster_that_does_not_answer_takes_no_log_away(see: See, tmp_path: Path) -> None:
     write(tmp_path / "logs", {str(LOCAL): "from the task\n"})
     nowhere = options(config_file=str(tmp_path / "no-kubeconfig"))
 
@@ -310,4 +311,102 @@ def test_a_cluster_that_does_not_answer_takes_no_log_away(
     for messages in (failed, running):
         sources, lines = header_and_lines(messages)
         assert "BatchTasks can't be read: " in str(sources)
-        assert lines == ["from the task"]
+        assert lines[0] == "from the task"
+    assert header_and_lines(failed)[1] == ["from the task"]
+
+
+def test_where_a_task_has_no_other_log_a_line_says_why_ours_is_missing(
+    see: See, tmp_path: Path
+) -> None:
+    with hanging_server() as url:
+        hangs = options(config_file=str(write_kubeconfig(tmp_path / "kubeconfig", url)))
+
+        found = see("queued", "running", more={**ONE_LINE, **hangs})
+
+    for messages in found:
+        _, (line,) = header_and_lines(messages)
+        assert line.startswith("BatchTasks can't be read: can't find the BatchTasks of etl.load")
+        assert "Read timed out" in line
+
+
+SEARCHED = {
+    "opensearch": """
+class OpensearchRemoteLogIO:
+    processors = ()
+    def __init__(self, **kwargs): ...
+    def upload(self, path, ti=None): ...
+    def read(self, relative_path, ti): return ["opensearch"], ["from OpenSearch"]
+""",
+    # Its handler reads the log of a task that doesn't run by itself, and asks nobody else.
+    "elasticsearch": """
+from airflow.utils.log.file_task_handler import FileTaskHandler, StructuredLogMessage
+
+class ElasticsearchTaskHandler(FileTaskHandler):
+    def __init__(self, base_log_folder, **kwargs): super().__init__(base_log_folder)
+    def _read(self, ti, try_number, metadata=None):
+        events = ["::group::Log message source details", "::endgroup::", "from its handler"]
+        return iter(StructuredLogMessage(event=each) for each in events), {"end_of_log": True}
+
+class ElasticsearchRemoteLogIO:
+    processors = ()
+    def __init__(self, **kwargs): ...
+    def upload(self, path, ti=None): ...
+    def read(self, relative_path, ti): return ["elasticsearch"], ["from Elasticsearch"]
+""",
+}
+"""As much of the two providers as Airflow's own logging configuration uses."""
+OPENSEARCH = {
+    "PORT": "9200",
+    "USERNAME": "user",
+    "PASSWORD": "password",
+    "WRITE_TO_OS": "False",
+    "TARGET_INDEX": "airflow-logs",
+    "HOST_FIELD": "host",
+    "OFFSET_FIELD": "offset",
+}
+
+
+def searched_by(provider: str, root: Path) -> dict[str, str]:
+    """The configuration of an Airflow whose logs are in a search engine."""
+    handler = {"opensearch": "os_task_handler", "elasticsearch": "es_task_handler"}[provider]
+    write(root, {f"airflow/providers/{provider}/log/{handler}.py": SEARCHED[provider]})
+    return {
+        "AIRFLOW__LOGGING__REMOTE_LOGGING": "True",
+        f"AIRFLOW__{provider.upper()}__HOST": "search.example:9200",
+        # Without the provider's own defaults Airflow's settings can't be read.
+        **{f"AIRFLOW__OPENSEARCH__{name}": value for name, value in OPENSEARCH.items()},
+    }
+
+
+def test_beside_logs_in_opensearch_ours_are_shown(
+    cluster: ServedCluster, see: See, tmp_path: Path
+) -> None:
+    create(cluster, **killed())
+    remote = searched_by("opensearch", tmp_path / "python")
+
+    (failed,) = see("failed", more=remote | ONE_LINE)
+
+    sources, lines = header_and_lines(failed)
+    assert sources[0] == "opensearch"
+    assert lines.count("from OpenSearch") == 1
+    assert "the job's last words" in lines
+
+
+def test_beside_logs_in_elasticsearch_ours_are_shown_by_what_the_docs_say(
+    cluster: ServedCluster, see: See, tmp_path: Path
+) -> None:
+    create(cluster, **killed())
+    remote = searched_by("elasticsearch", tmp_path / "python")
+    (way_out,) = re.findall(r"```python\n# (\w+)\.py\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    module, text = way_out
+    write(tmp_path / "python", {f"{module}.py": text})
+    by_the_docs = {"AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": f"{module}.LOGGING_CONFIG"}
+
+    (with_the_line,) = see("failed", more=remote | ONE_LINE)
+    (with_the_way_out,) = see("failed", more=remote | by_the_docs)
+
+    assert header_and_lines(with_the_line) == ([], ["from its handler"])
+    sources, lines = header_and_lines(with_the_way_out)
+    assert sources[0] == "elasticsearch"
+    assert lines.count("from Elasticsearch") == 1
+    assert "the job's last words" in lines

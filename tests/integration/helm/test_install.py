@@ -14,7 +14,7 @@ from integration.helm.rights import granted, used
 pytestmark = [pytest.mark.integration, pytest.mark.envtest]
 
 OF_PROMETHEUS = {"PodMonitor", "ServiceMonitor", "PrometheusRule"}
-"""Kinds that this server does not have."""
+"""Kinds that this server does not have; test_monitoring.py's has."""
 THREE = ("defaults", "uninstalls-all", "extras")
 
 
@@ -27,6 +27,8 @@ def test_it_installs_and_waits_until_a_controller_leads(
     said = cluster.install(values_for(batch, **of)).stdout
 
     assert f"helm test {RELEASE} --namespace {NAMESPACE}" in said
+    for command in ("preflight", "probe"):
+        assert f"deploy/airflow-scheduler -- airflow batchtask {command}\n" in said
     assert len(cluster.kubelet.pods()) == 2
     eventually(cluster.kubelet.leader, "a controller leads")
     tested = cluster.helm("test", RELEASE, "--timeout", "60s")

@@ -1,6 +1,7 @@
 """A tiny HTTP server in AWS's place, that answers as it is told and keeps what it was asked."""
 
 import json
+import re
 import socket
 import ssl
 import threading
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Sabotage = Callable[[socket.socket], None]
+_REGION = re.compile(r"Credential=[^/]+/\d+/([^/]+)/")
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Endpoint:
     answers: deque[Answer]
     asked: list[tuple[str, dict[str, Any]]]
     """Path and JSON body of each request that arrived whole."""
+    regions: list[str]
+    """What region each was signed for."""
 
 
 @contextmanager
@@ -50,6 +54,7 @@ def endpoint(tls: ssl.SSLContext | None = None) -> Iterator[Endpoint]:
     """Serve until the block ends; without an answer told, the answer is an empty object."""
     answers: deque[Answer] = deque()
     asked: list[tuple[str, dict[str, Any]]] = []
+    regions: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -57,6 +62,7 @@ def endpoint(tls: ssl.SSLContext | None = None) -> Iterator[Endpoint]:
         def do_POST(self) -> None:
             text = self.rfile.read(int(self.headers.get("content-length", 0)))
             is_json = text.startswith(b"{")
+            regions.extend(_REGION.findall(self.headers.get("authorization", "")))
             asked.append((self.path, json.loads(text) if is_json else {"text": text.decode()}))
             answer = answers.popleft() if answers else Answer()
             if answer.instead is not None:
@@ -86,7 +92,7 @@ def endpoint(tls: ssl.SSLContext | None = None) -> Iterator[Endpoint]:
     thread.start()
     scheme = "http" if tls is None else "https"
     try:
-        yield Endpoint(f"{scheme}://127.0.0.1:{server.server_port}", answers, asked)
+        yield Endpoint(f"{scheme}://127.0.0.1:{server.server_port}", answers, asked, regions)
     finally:
         server.shutdown()
         server.server_close()

@@ -30,6 +30,7 @@ from batchtask_controller.batch import (
     JobRef,
     JobRequest,
     JobStatus,
+    LogStream,
     NotFound,
     OutcomeUnknown,
     Rejected,
@@ -668,6 +669,31 @@ def test_of_several_containers_the_one_that_failed_speaks() -> None:
     assert [each.exit_code for each in found.attempts] == [3]
 
 
+def elsewhere(**options: str) -> dict[str, Any]:
+    return {"logConfiguration": {"logDriver": "awslogs", "options": options}}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda container: {"container": container},
+        lambda container: {"ecsProperties": {"taskProperties": [{"containers": [container]}]}},
+    ],
+    ids=["container", "ecs"],
+)
+def test_where_a_definition_logs_to_is_read(shown: Callable[[Any], dict[str, Any]]) -> None:
+    detail = {key: FAILED_DETAIL[key] for key in ("jobId", "jobName", "status")}
+    options = {"awslogs-group": "/own", "awslogs-region": "eu-west-1"}
+
+    told = job(detail | shown(elsewhere(**options)))
+    in_part = job(detail | shown(elsewhere(**{"awslogs-stream-prefix": "own"})))
+    by_another_driver = job(detail | shown({"logConfiguration": {"logDriver": "splunk"}}))
+
+    assert (told.log_group_name, told.log_region) == ("/own", "eu-west-1")
+    for found in (in_part, by_another_driver):
+        assert (found.log_group_name, found.log_region) == (None, None)
+
+
 def test_a_job_on_eks_tells_its_attempts_too() -> None:
     containers = [{"name": "main", "exitCode": 9, "reason": "Error"}]
     detail = {key: FAILED_DETAIL[key] for key in ("jobId", "jobName", "status")}
@@ -766,12 +792,33 @@ def test_a_queue_without_a_snapshot_yet_has_no_front(batch: AwsBatch, there: End
 
 
 @pytest.mark.parametrize(
+    ("stream", "group", "region"),
+    [
+        (LogStream("w/d/1"), "/aws/batch/job", "us-east-1"),
+        (LogStream("w/d/1", "/own", "eu-west-1"), "/own", "eu-west-1"),
+    ],
+    ids=["the default", "its own"],
+)
+def test_a_log_is_read_where_it_is(
+    batch: AwsBatch, there: Endpoint, stream: LogStream, group: str, region: str
+) -> None:
+    there.answers.append(json_answer({"events": [{"message": "Killed"}]}))
+
+    found = run(batch.log_tail(stream))
+
+    assert list(found) == ["Killed"]
+    ((_, asked),) = there.asked
+    assert (asked["logGroupName"], asked["logStreamName"]) == (group, "w/d/1")
+    assert there.regions == [region]
+
+
+@pytest.mark.parametrize(
     "call",
     [
         lambda batch: batch.list_jobs("default", JobStatus.RUNNING),
         lambda batch: batch.snapshot("default"),
         lambda batch: batch.tag("arn:aws:batch:::job/job-1", {"a": "b"}),
-        lambda batch: batch.log_tail("worker/default/1"),
+        lambda batch: batch.log_tail(LogStream("worker/default/1")),
     ],
     ids=["list_jobs", "snapshot", "tag", "log_tail"],
 )

@@ -5,7 +5,14 @@ import asyncio
 import pytest
 
 from batchtask_api import Phase
-from batchtask_controller.batch import BatchError, Denied, JobStatus, Rejected, Throttled
+from batchtask_controller.batch import (
+    BatchError,
+    Denied,
+    JobStatus,
+    LogStream,
+    Rejected,
+    Throttled,
+)
 from batchtask_controller.log_tails import MOST_BYTES, trimmed
 from builders import a_task
 from unit.controller.world import World
@@ -20,7 +27,9 @@ async def fail(world: World, name: str = "bt-1", *, starts: bool = True) -> None
     job_id = world.job_of(name)
     if starts:
         await world.run_job(name, JobStatus.RUNNING)
-        world.batch.lines[f"default/{job_id}"] = ["starting", SECRET]
+        batch = world.batch
+        stream = LogStream(f"default/{job_id}", batch.log_group_name, batch.log_region)
+        batch.lines[stream] = ["starting", SECRET]
     await world.run_job(name, JobStatus.FAILED)
 
 
@@ -42,6 +51,17 @@ async def test_a_failed_jobs_last_lines_come_with_its_end(
     history = world.cluster.statuses[world.cluster.task("bt-1").metadata.uid]
     assert [each["phase"] for each in history].count("Failed") == 1
     assert SECRET not in caplog.text
+
+
+async def test_they_are_read_where_the_definition_logs_to(world: World) -> None:
+    world.batch.log_group_name, world.batch.log_region = "/own", "eu-west-1"
+    world.start()
+
+    await fail(world)
+
+    assert tail(world) == ("starting", SECRET)
+    found = world.cluster.task("bt-1").status
+    assert (found.log_group_name, found.log_region) == ("/own", "eu-west-1")
 
 
 async def test_a_success_costs_no_look(world: World) -> None:
@@ -92,6 +112,19 @@ async def test_logs_that_cant_be_read_are_left_out_and_not_tried_for_a_minute(
     assert world.batch.calls["log_tail"] == 2
 
 
+async def test_a_group_that_cant_be_read_says_nothing_of_the_others(world: World) -> None:
+    world.start()
+    world.batch.fail_next("log_tail", Denied("AWS refused the right"))
+
+    world.batch.log_group_name = "/closed"
+    await fail(world, "bt-1")
+    world.batch.log_group_name = "/open"
+    await fail(world, "bt-2")
+
+    assert tail(world, "bt-1") is None
+    assert tail(world, "bt-2") == ("starting", SECRET)
+
+
 async def test_one_stream_that_is_not_there_says_nothing_of_the_others(world: World) -> None:
     world.start()
     world.batch.fail_next("log_tail", Rejected("The specified log stream does not exist."))
@@ -130,7 +163,7 @@ async def test_a_task_that_changes_meanwhile_ends_all_the_same_once(world: World
     world.cluster.add(a_task())
     await asyncio.sleep(5)
     await world.run_job(status=JobStatus.RUNNING)
-    world.batch.lines[f"default/{world.job_of()}"] = ["done"]
+    world.batch.lines[LogStream(f"default/{world.job_of()}")] = ["done"]
     world.batch.latency_seconds = 3
     world.batch.advance(world.job_of(), JobStatus.FAILED)
     while not world.batch.calls["log_tail"]:  # noqa: ASYNC110 - in virtual time

@@ -216,6 +216,13 @@ def test_the_conditions_speak_of_the_generation_that_was_seen() -> None:
     assert {each.observed_generation for each in found.conditions} == {7}
 
 
+def test_when_it_was_taken_and_where_it_logs_to_are_no_news() -> None:
+    task = a_task(status=status.submitted(a_task(), a_reference(arn=a_job().arn), CREATED))
+    elsewhere = a_job(JobStatus.SUBMITTED, log_group_name="/own", log_region="eu-west-1")
+
+    assert status.running(task, elsewhere, LATER) == task.status
+
+
 def test_what_the_job_tells_stands_in_the_status() -> None:
     started, stopped = CREATED + timedelta(seconds=5), CREATED + timedelta(seconds=9)
     attempt = JobAttempt(3, "OOM", "Essential container exited", "default/1", started, stopped)
@@ -225,6 +232,8 @@ def test_what_the_job_tells_stands_in_the_status() -> None:
         reason="OOM",
         status_reason="Essential container exited",
         log_stream_name="default/1",
+        log_group_name="/own",
+        log_region="eu-west-1",
         started_at=started,
         stopped_at=stopped,
         attempts=(attempt,),
@@ -251,6 +260,8 @@ def test_what_the_job_tells_stands_in_the_status() -> None:
             }
         ],
         "logStreamName": "default/1",
+        "logGroupName": "/own",
+        "logRegion": "eu-west-1",
         "createdAt": "2026-01-15T12:00:00Z",
         "startedAt": "2026-01-15T12:00:05Z",
         "stoppedAt": "2026-01-15T12:00:09Z",

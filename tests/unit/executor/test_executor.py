@@ -473,7 +473,7 @@ def test_a_port_that_cannot_be_made_does_not_stop_the_scheduler(
     configured: pytest.MonkeyPatch,
 ) -> None:
     class Broken(ExecutorOver):
-        def connect(self, settings: Any) -> Any:
+        def connect(self, settings: Any, answer_within: Any = None) -> Any:
             raise RuntimeError("no such module")
 
     executor = Broken(FakeBatchTasks())

@@ -1,13 +1,13 @@
 """Replies that a healthy API server doesn't give when a test wants them."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from pydantic import SecretStr
 
 from batchtask_api import AirflowIdentity, BatchTask
@@ -25,7 +25,7 @@ from batchtask_executor.cluster.tasks import (
 from batchtask_executor.config import Settings
 from batchtask_executor.jobs.job import Job
 from batchtask_executor.jobs.tokens import Queuing
-from fakes.http_server import Reply, ScriptedServer
+from fakes.http_server import Reply, ScriptedServer, hanging_server, write_kubeconfig
 
 AIRFLOW = AirflowIdentity(dag_id="etl", task_id="load", run_id="r", try_number=1)
 Connect = Callable[..., tuple[KubeBatchTasks, ScriptedServer]]
@@ -51,6 +51,11 @@ def lines(*events: tuple[str, Any]) -> bytes:
     )
 
 
+def settings_for(url: str, folder: Path) -> Settings:
+    file = write_kubeconfig(folder / "kubeconfig", url)
+    return Settings(namespace="tasks", instance="prod", in_cluster=False, config_file=str(file))
+
+
 @pytest.fixture
 def connect(tmp_path: Path) -> Iterator[Connect]:
     servers: list[ScriptedServer] = []
@@ -58,18 +63,7 @@ def connect(tmp_path: Path) -> Iterator[Connect]:
     def connect(*replies: Reply) -> tuple[KubeBatchTasks, ScriptedServer]:
         server = ScriptedServer(*replies).__enter__()
         servers.append(server)
-        config = {
-            "clusters": [{"name": "c", "cluster": {"server": server.url}}],
-            "users": [{"name": "u", "user": {"token": "letmein"}}],
-            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-            "current-context": "x",
-        }
-        file = tmp_path / "kubeconfig"
-        file.write_text(yaml.safe_dump(config))
-        settings = Settings(
-            namespace="tasks", instance="prod", in_cluster=False, config_file=str(file)
-        )
-        return KubeBatchTasks(settings), server
+        return KubeBatchTasks(settings_for(server.url, tmp_path)), server
 
     yield connect
     for server in servers:
@@ -182,6 +176,24 @@ def test_a_request_is_sent_once(connect: Connect) -> None:
         tasks.create(draft())
 
     assert len(server.requests) == 1
+
+
+HANGS = {
+    "before the answer": b"",
+    "within it": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("beginning", HANGS.values(), ids=HANGS)
+def test_who_cannot_wait_for_an_answer_does_not(beginning: bytes, tmp_path: Path) -> None:
+    with hanging_server(beginning) as url:
+        tasks = KubeBatchTasks(settings_for(url, tmp_path), answer_within=0.2)
+        begun = time.monotonic()
+
+        with pytest.raises(Unavailable, match=r"no answer from .* timed out"):
+            tasks.find(AIRFLOW)
+
+        assert time.monotonic() - begun < 5
 
 
 def test_a_redirect_is_not_followed(connect: Connect) -> None:

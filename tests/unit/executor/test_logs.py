@@ -1,13 +1,17 @@
 import json
+import time
+from pathlib import Path
 
 import pytest
 
 from batchtask_api import Phase
 from batchtask_executor.cluster.tasks import Forbidden, Unavailable
 from batchtask_executor.config import Settings, SettingsError
+from batchtask_executor.view.links import LogStream
 from batchtask_executor.view.logs import OutputUnavailable, TaskLog, TaskLogs
+from fakes.http_server import hanging_server, write_kubeconfig
 from fakes.output import FakeOutput
-from fakes.task_instances import REGION, STREAM, Ti, create, ran
+from fakes.task_instances import STREAM, Ti, create, ran
 from fakes.tasks import FakeBatchTasks
 
 
@@ -16,8 +20,8 @@ def logs(
 ) -> TaskLogs:
     return TaskLogs(
         lambda: Settings(cloudwatch_logs=is_on),
-        lambda _: cluster,
-        lambda _: output or FakeOutput(),
+        lambda *_: cluster,
+        lambda: output or FakeOutput(),
     )
 
 
@@ -32,7 +36,7 @@ def test_nothing_is_opened_before_it_is_asked_for() -> None:
         opened.append("settings")
         return Settings()
 
-    found = TaskLogs(settings, lambda _: FakeBatchTasks())
+    found = TaskLogs(settings, lambda *_: FakeBatchTasks())
     before = list(opened)
     found.of(Ti(), 1, with_output=False)
     found.of(Ti(), 1, with_output=False)
@@ -74,13 +78,27 @@ def test_a_task_instance_without_one_has_no_log_of_ours(cluster: FakeBatchTasks)
 
 def test_what_the_job_wrote_is_shown_after_what_the_task_says(cluster: FakeBatchTasks) -> None:
     output = FakeOutput()
-    output.write(REGION, STREAM, ["one", "two"])
+    output.write(STREAM, ["one", "two"])
     create(cluster, **ran())
 
     found = logs(cluster, output).of(Ti(), 1, with_output=True)
 
     assert events(found)[1] == ["one", "two"]
-    assert found.sources[1] == f"CloudWatch log group /aws/batch/job, stream {STREAM}"
+    assert found.sources[1] == f"CloudWatch {STREAM}"
+
+
+def test_what_the_job_wrote_is_read_where_the_definition_logs_to(cluster: FakeBatchTasks) -> None:
+    output = FakeOutput()
+    elsewhere = LogStream("/its/own", STREAM.name, "eu-west-1")
+    output.write(elsewhere, ["one"])
+    output.write(STREAM, ["another's"])
+    create(cluster, **ran(log_group_name="/its/own", log_region="eu-west-1"))
+
+    found = logs(cluster, output).of(Ti(), 1, with_output=True)
+
+    assert events(found)[1] == ["one"]
+    assert found.sources[1] == f"CloudWatch log group /its/own, stream {STREAM.name}"
+    assert "region=eu-west-1#logsV2:log-groups/log-group/$252Fits$252Fown/" in str(events(found)[0])
 
 
 @pytest.mark.parametrize(("is_on", "is_wanted"), [(False, True), (True, False)])
@@ -88,7 +106,7 @@ def test_what_the_job_wrote_is_left_alone_where_it_is_not_wanted(
     cluster: FakeBatchTasks, *, is_on: bool, is_wanted: bool
 ) -> None:
     output = FakeOutput()
-    output.write(REGION, STREAM, ["one"])
+    output.write(STREAM, ["one"])
     create(cluster, **ran())
 
     found = logs(cluster, output, is_on=is_on).of(Ti(), 1, with_output=is_wanted)
@@ -99,20 +117,20 @@ def test_what_the_job_wrote_is_left_alone_where_it_is_not_wanted(
 
 def test_more_than_can_be_shown_is_said_to_be_more(cluster: FakeBatchTasks) -> None:
     output = FakeOutput(most=1)
-    output.write(REGION, STREAM, ["one", "two"])
+    output.write(STREAM, ["one", "two"])
     create(cluster, **ran())
 
     found = logs(cluster, output).of(Ti(), 1, with_output=True)
 
     assert events(found)[1] == [
         "one",
-        f"There is more in CloudWatch log group /aws/batch/job, stream {STREAM}",
+        f"There is more in CloudWatch {STREAM}",
     ]
 
 
 def test_the_tail_is_shown_only_where_the_whole_is_not(cluster: FakeBatchTasks) -> None:
     output = FakeOutput()
-    output.write(REGION, STREAM, ["one", "Killed"])
+    output.write(STREAM, ["one", "Killed"])
     create(cluster, **ran(phase=Phase.FAILED, log_tail=("Killed",)))
 
     whole = logs(cluster, output).of(Ti(), 1, with_output=True)
@@ -138,11 +156,11 @@ def test_output_that_cannot_be_read_is_a_source_and_hides_nothing(
 def test_without_its_library_cloudwatch_is_a_source_that_says_what_to_install(
     cluster: FakeBatchTasks,
 ) -> None:
-    def missing(_: Settings) -> FakeOutput:
+    def missing() -> FakeOutput:
         raise OutputUnavailable("No module named 'boto3': install airflow-batchtask[logs]")
 
     create(cluster, **ran())
-    found = TaskLogs(lambda: Settings(cloudwatch_logs=True), lambda _: cluster, missing)
+    found = TaskLogs(lambda: Settings(cloudwatch_logs=True), lambda *_: cluster, missing)
 
     assert "airflow-batchtask[logs]" in found.of(Ti(), 1, with_output=True).sources[1]
 
@@ -165,6 +183,34 @@ def test_a_cluster_that_fails_is_a_source(cluster: FakeBatchTasks, error: Except
     assert found.sources[0].startswith("BatchTasks can't be read: ")
     assert str(error) in found.sources[0]
     assert found.streams == ()
+    (missing,) = found.missing
+    assert json.loads(missing) == {
+        "level": "warning",
+        "logger": "batchtask",
+        "event": found.sources[0],
+    }
+
+
+def test_an_api_server_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with hanging_server() as url:
+        file = write_kubeconfig(tmp_path / "kubeconfig", url)
+        found = TaskLogs(lambda: Settings(in_cluster=False, config_file=str(file)))
+        begun = time.monotonic()
+
+        sources, lines = found.of_running(Ti(), 1)
+
+        assert time.monotonic() - begun < 10  # it is given 3 s
+    assert "no answer from" in sources[0]
+    assert "no answer from" in lines[0]
+
+
+def test_of_a_running_task_a_line_says_why_ours_are_missing(cluster: FakeBatchTasks) -> None:
+    cluster.fail_next["find"] = [Unavailable("no answer from the API server")]
+
+    sources, lines = logs(cluster).of_running(Ti(), 1)
+
+    assert sources == ["BatchTasks can't be read: no answer from the API server"]
+    assert [json.loads(line)["event"] for line in lines] == sources
 
 
 def test_output_that_fails_by_a_bug_is_a_source(cluster: FakeBatchTasks) -> None:
@@ -185,7 +231,7 @@ def test_wrong_settings_are_a_source_and_are_read_again(cluster: FakeBatchTasks)
             raise error
         return Settings()
 
-    found = TaskLogs(settings, lambda _: cluster)
+    found = TaskLogs(settings, lambda *_: cluster)
 
     assert "[batchtask_executor] instance" in found.of(Ti(), 1, with_output=False).sources[0]
     assert len(found.of(Ti(), 1, with_output=False).streams) == 1
@@ -200,7 +246,7 @@ def test_a_running_task_is_never_without_a_source(cluster: FakeBatchTasks) -> No
 
 def test_a_running_task_has_all_lines_one_after_the_other(cluster: FakeBatchTasks) -> None:
     output = FakeOutput()
-    output.write(REGION, STREAM, ["one", "two"])
+    output.write(STREAM, ["one", "two"])
     create(cluster, **ran())
 
     sources, lines = logs(cluster, output).of_running(Ti(), 1)

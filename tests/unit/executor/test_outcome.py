@@ -170,6 +170,26 @@ def test_a_failure_links_to_the_job_and_to_what_it_wrote() -> None:
     assert vanished(failed, "/ours") == found
 
 
+def test_the_link_goes_where_the_definition_logs_to() -> None:
+    failed = task(
+        phase=Phase.FAILED,
+        job_id="1a2b",
+        job_arn="arn:aws:batch:eu-west-1:123456789012:job/1a2b",
+        log_stream_name="own/default/9",
+        log_group_name="/its/own",
+        log_region="us-east-1",
+    )
+
+    found = outcome(failed, "/ours")
+
+    assert isinstance(found, Failed)
+    assert "log stream own/default/9" in found.info
+    assert found.info.endswith(
+        "cloudwatch/home?region=us-east-1#logsV2:log-groups"
+        "/log-group/$252Fits$252Fown/log-events/own$252Fdefault$252F9"
+    )
+
+
 def test_what_the_controller_has_put_together_is_not_said_again() -> None:
     words = "OutOfMemoryError: killed; Essential container in task exited (exit code 137)"
     ended = Condition(

@@ -16,7 +16,7 @@ from batchtask_executor.remote_log import BatchTaskLogIO
 from batchtask_executor.view.logs import TaskLogs
 from fakes.output import FakeOutput
 from fakes.remote_logs import OldLogIO, StreamingLogIO
-from fakes.task_instances import REGION, STREAM, Ti, create, ran
+from fakes.task_instances import STREAM, Ti, create, ran
 from fakes.tasks import FakeBatchTasks
 
 PATH = "dag_id=etl/run_id=r1/task_id=load/attempt=1.log"
@@ -42,14 +42,14 @@ def base(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def output() -> FakeOutput:
     found = FakeOutput()
-    found.write(REGION, STREAM, ["from CloudWatch"])
+    found.write(STREAM, ["from CloudWatch"])
     return found
 
 
 @pytest.fixture
 def logs(cluster: FakeBatchTasks, output: FakeOutput, base: Path) -> TaskLogs:
     del base
-    return TaskLogs(lambda: Settings(cloudwatch_logs=True), lambda _: cluster, lambda _: output)
+    return TaskLogs(lambda: Settings(cloudwatch_logs=True), lambda *_: cluster, lambda: output)
 
 
 def write_locally(base: Path, text: str, name: str = PATH) -> Path:
@@ -121,6 +121,17 @@ def test_a_task_of_another_executor_has_what_it_has_without_ours(
     assert sources[0] == "s3://logs"
     assert sources[1:] == ([f"BatchTasks can't be read: {ours}"] if ours else [])
     assert lines == []  # so that Airflow goes on to the local file
+
+
+@pytest.mark.parametrize("state", [TaskInstanceState.SCHEDULED, TaskInstanceState.QUEUED])
+def test_a_task_that_waits_has_a_line_that_says_why_ours_are_missing(
+    cluster: FakeBatchTasks, logs: TaskLogs, state: TaskInstanceState
+) -> None:
+    cluster.down = Unavailable("no answer from the API server")
+
+    sources, lines = shown(BatchTaskLogIO(lambda: None, logs), TiInState(state=state))
+
+    assert lines == sources == ["BatchTasks can't be read: no answer from the API server"]
 
 
 def test_local_files_are_not_hidden_by_ours(

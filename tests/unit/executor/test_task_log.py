@@ -8,6 +8,7 @@ import pytest
 
 from batchtask_executor.cluster.tasks import BatchTasks, Unavailable
 from batchtask_executor.config import Settings
+from batchtask_executor.view.logs import ANSWER_WITHIN
 from fakes.executors import ConfiguredExecutor, ExecutorOver
 from fakes.task_instances import Ti, create, ran
 from fakes.tasks import FakeBatchTasks
@@ -29,26 +30,31 @@ def test_an_executor_that_was_never_started_says_what_its_task_says(
 
 def test_the_constructor_makes_no_client() -> None:
     class Connecting(ConfiguredExecutor):
-        def connect(self, settings: Settings) -> BatchTasks:
-            raise AssertionError(f"connected with {settings}")
+        def connect(self, settings: Settings, answer_within: float | None = None) -> BatchTasks:
+            raise AssertionError(f"connected with {settings}, for {answer_within} s")
 
     before = threading.active_count()
 
     executor = Connecting()
 
     assert threading.active_count() == before
-    sources, lines = executor.get_task_log(Ti(), 1)
+    sources, _ = executor.get_task_log(Ti(), 1)
     assert "connected with" in sources[0]
-    assert lines == []
+    assert f"for {ANSWER_WITHIN} s" in sources[0]
 
 
 @pytest.mark.parametrize("ti", [Ti(task_id="other"), Ti(map_index=3), object()])
 def test_there_is_always_a_source(cluster: FakeBatchTasks, ti: Any) -> None:
     create(cluster)
 
-    sources, lines = ExecutorOver(cluster).get_task_log(ti, 1)
+    sources, _ = ExecutorOver(cluster).get_task_log(ti, 1)
 
     assert len(sources) == 1
+
+
+def test_of_a_task_that_is_not_there_nothing_is_told(cluster: FakeBatchTasks) -> None:
+    _, lines = ExecutorOver(cluster).get_task_log(Ti(), 1)
+
     assert lines == []
 
 
@@ -58,7 +64,7 @@ def test_an_api_server_that_is_down_is_a_source(cluster: FakeBatchTasks) -> None
     sources, lines = ExecutorOver(cluster).get_task_log(Ti(), 1)
 
     assert sources == ["BatchTasks can't be read: no answer from the API server"]
-    assert lines == []
+    assert [json.loads(line)["event"] for line in lines] == sources
 
 
 def test_options_that_are_wrong_are_a_source(configured: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from batchtask_local.apiserver import binaries, build
 
 NAMES = ("etcd", "kube-apiserver", "kube-controller-manager")
 
-# Builds by writing what it was told into the file that -o names.
+# Builds by writing what it was told into the file that -o names; downloads nothing, and says where.
 GO = """#!/bin/sh
 case "$1" in
   version) echo "go version go{version} linux/amd64" ;;
@@ -21,6 +21,9 @@ case "$1" in
     while [ "$1" != "-o" ]; do shift; done
     echo "$PWD $3 $CGO_ENABLED" > "$2"
     echo "$3" >> "$GO_LOG" ;;
+  mod)
+    [ -e "$GO_BREAKS" ] && {{ echo "checksum mismatch" >&2; exit 1; }}
+    echo "{{\\"Dir\\": \\"$PWD/$4\\"}}" ;;
 esac
 """
 
@@ -178,6 +181,27 @@ def test_what_gives_pods_a_node_is_built_once_it_is_wanted(environ: dict[str, st
     assert found == binaries.kube_scheduler(environ)
     assert found.parent == binaries.cache_directory(environ)
     assert built(environ) == ["k8s.io/kubernetes/cmd/kube-scheduler"]
+
+
+def test_the_operators_crds_are_those_of_the_module_that_is_pinned(
+    environ: dict[str, str],
+) -> None:
+    found = binaries.monitoring_crds(environ)
+
+    pinned = binaries.sources() / "prometheus-operator"
+    module = "github.com/prometheus-operator/prometheus-operator"
+    assert {file.parent for file in found} == {pinned / module / "example/prometheus-operator-crd"}
+    assert [file.name for file in found] == [
+        f"monitoring.coreos.com_{plural}.yaml" for plural in binaries.MONITORING
+    ]
+    assert f"require {module} v" in (pinned / "go.mod").read_text("utf-8")
+
+
+def test_a_failed_download_quotes_go(environ: dict[str, str]) -> None:
+    Path(environ["GO_BREAKS"]).touch()
+
+    with pytest.raises(build.BuildFailedError, match=r"(?s)prometheus-operator failed.*checksum"):
+        binaries.monitoring_crds(environ)
 
 
 def test_an_old_go_is_left_for_one_from_the_package_index(

@@ -9,7 +9,7 @@ from batchtask_local.batch.attempts import StateTimes
 from batchtask_local.batch.clock import ManualClock
 from batchtask_local.batch.definitions import Definitions
 from batchtask_local.batch.engine import Engine
-from batchtask_local.batch.model import Job, Status
+from batchtask_local.batch.model import Job, LogStream, Status
 from batchtask_local.batch.places import Places
 from batchtask_local.batch.runner import Runner
 from batchtask_local.batch.simulated import SimulatedRunner
@@ -102,7 +102,7 @@ def queue(name: str, priority: int = 1, *environments: str, **more: Any) -> dict
     return {"jobQueueName": name, "priority": priority, "computeEnvironmentOrder": order, **more}
 
 
-def ignore_lines(_stream: str, _lines: Sequence[str]) -> None:
+def ignore_lines(_stream: LogStream, _lines: Sequence[str]) -> None:
     """Take log lines and keep none."""
 
 

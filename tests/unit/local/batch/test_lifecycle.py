@@ -5,10 +5,10 @@ import pytest
 
 from batchtask_local.batch import lifecycle
 from batchtask_local.batch.lifecycle import Exit, InvalidStepError
-from batchtask_local.batch.model import Attempt, EndedBy, Ending, Job, Status
+from batchtask_local.batch.model import Attempt, EndedBy, Ending, Job, LogStream, Status
 from unit.local.batch.lab import lab
 
-ATTEMPT = Attempt("task", "main", "d/default/task")
+ATTEMPT = Attempt("task", "main", LogStream("/aws/batch/job", "d/default/task"))
 STEPS: dict[str, tuple[Callable[[Job], Job], set[Status]]] = {
     "pend": (lifecycle.pend, {Status.SUBMITTED}),
     "make_runnable": (lifecycle.make_runnable, {Status.PENDING}),

@@ -6,8 +6,9 @@ import pytest
 
 from batchtask_local.batch.errors import ApiError
 from batchtask_local.batch.logs import GROUP, MAX_EVENTS, LogStore
+from batchtask_local.batch.model import LogStream
 
-STREAM = "d/default/t"
+STREAM = LogStream(GROUP, "d/default/t")
 Read = Callable[..., Any]
 
 
@@ -20,7 +21,7 @@ def store(tmp_path: Path) -> LogStore:
 @pytest.fixture
 def read(store: LogStore) -> Read:
     def get(**more: Any) -> Any:
-        return store.get_log_events({"logGroupName": GROUP, "logStreamName": STREAM, **more})
+        return store.get_log_events({"logGroupName": GROUP, "logStreamName": STREAM.name, **more})
 
     return get
 
