@@ -99,9 +99,9 @@ def test_a_missing_crd_is_named_and_waited_for(
 def test_missing_rights_are_said_with_the_way_out(
     ground: Ground, granted: ApiServer, tasks: Tasks
 ) -> None:
-    path = f"/api/v1/namespaces/{tasks.namespace}/serviceaccounts/default"
-    until(lambda: granted.request("GET", path), "the default account")
-    ground.kubeconfig = granted.kubeconfig_for_service_account(tasks.namespace, "default")
+    accounts = f"/api/v1/namespaces/{tasks.namespace}/serviceaccounts"
+    granted.request("POST", accounts, {"metadata": {"name": "nobody"}})
+    ground.kubeconfig = granted.kubeconfig_for_service_account(tasks.namespace, "nobody")
 
     controller = ground.start()
 
