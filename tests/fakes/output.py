@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from batchtask_executor.view.links import LogStream
-from batchtask_executor.view.logs import Output, OutputEvent, Written
+from batchtask_executor.view.output import Output, OutputEvent, Written
 
 _BEGINNING = datetime(2026, 1, 15, 12, 30, tzinfo=UTC)
 

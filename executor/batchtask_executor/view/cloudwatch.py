@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from batchtask_executor.view.links import LogStream
-from batchtask_executor.view.logs import Output, OutputEvent, OutputUnavailable, Written
+from batchtask_executor.view.output import Output, OutputEvent, OutputUnavailable, Written
 
 if TYPE_CHECKING:
     from types_boto3_logs import CloudWatchLogsClient

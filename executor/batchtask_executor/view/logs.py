@@ -4,54 +4,21 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 from batchtask_api import AirflowIdentity, BatchTask
 from batchtask_executor.cluster.tasks import BatchTasks, TasksError
 from batchtask_executor.config import Settings, SettingsError
 from batchtask_executor.following.outcome import log_stream
 from batchtask_executor.redaction import presentable
-from batchtask_executor.view.links import LogStream
 from batchtask_executor.view.log_lines import line, output_line, task_lines
+from batchtask_executor.view.output import Output, OutputUnavailable
 
 log = logging.getLogger(__name__)
 
 ANSWER_WITHIN: Final = 3.0
 """Seconds that the API server has. Somebody waits for the log, at each refresh of it; where all is
 well it answers in some milliseconds (docs/decisions/0005-the-log-view.md)."""
-
-
-class OutputUnavailable(Exception):
-    """What a job wrote can't be read; the text says why, and what a person can do."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutputEvent:
-    """One line that a job wrote."""
-
-    at: datetime
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What a job wrote, from the first line on."""
-
-    events: Sequence[OutputEvent]
-    is_whole: bool = True
-    """Whether there was no more; else the rest is too much to be shown."""
-
-
-class Output(Protocol):
-    """What jobs write."""
-
-    def read(self, stream: LogStream) -> Written:
-        """Read a stream; nothing where it isn't there (yet).
-
-        Raises:
-            OutputUnavailable: it can't be read.
-        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import pytest
 
 from batchtask_executor.view.cloudwatch import CloudWatch
 from batchtask_executor.view.links import LogStream
-from batchtask_executor.view.logs import Output, OutputUnavailable
+from batchtask_executor.view.output import Output, OutputUnavailable
 from batchtask_local.batch import (
     ErrorFault,
     Faults,

@@ -8,7 +8,8 @@ from batchtask_api import Phase
 from batchtask_executor.cluster.tasks import Forbidden, Unavailable
 from batchtask_executor.config import Settings, SettingsError
 from batchtask_executor.view.links import LogStream
-from batchtask_executor.view.logs import OutputUnavailable, TaskLog, TaskLogs
+from batchtask_executor.view.logs import TaskLog, TaskLogs
+from batchtask_executor.view.output import OutputUnavailable
 from fakes.http_server import hanging_server, write_kubeconfig
 from fakes.output import FakeOutput
 from fakes.task_instances import STREAM, Ti, create, ran
