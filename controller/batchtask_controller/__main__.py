@@ -8,6 +8,7 @@ import sys
 import pydantic
 from pydantic_settings import CliApp, SettingsError
 
+from batchtask_api.addresses import without_login
 from batchtask_controller import logs
 from batchtask_controller.aws import AwsBatch
 from batchtask_controller.clock import SystemClock
@@ -50,7 +51,7 @@ def main() -> int:
             }
             asyncio.run(serve(settings, batches, SystemClock(), timings))
     except (ValueError, OSError) as error:
-        log.critical("%s", error)
+        log.critical("%s", without_login(str(error)))
         return 2
     return 0
 
