@@ -15,7 +15,7 @@ from fakes.airflow_database import DAG_ID, RUN_ID, AirflowDatabase
 from fakes.tasks import FakeBatchTasks
 from integration.database.conftest import StartScheduler
 from integration.database.test_scheduler import SUCCESS, name_of, queued, running
-from unit.executor.test_following import SUBMITTED, failed
+from unit.executor.following import SUBMITTED, failed
 
 
 def test_an_event_dropped_for_a_lock_is_told_again(
