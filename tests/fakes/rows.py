@@ -17,11 +17,15 @@ _WAITS = ("scheduled", "queued", "running", "restarting")
 
 @dataclass
 class FakeRows:
-    """Task instances by their place. `down` makes every request fail with that error."""
+    """Task instances by their place. `down` makes every request fail with that error.
+
+    A request for one of the places in `bad`, whatever else it asks for, meets a ValueError.
+    """
 
     down: RowsUnavailable | None = None
     rows: dict[Place, Row] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
+    bad: set[Place] = field(default_factory=set)
     remake: Callable[[Any], TaskWorkload] | None = None
     """Makes a workload like the given one, with a token of its own."""
 
@@ -34,6 +38,8 @@ class FakeRows:
     def find(self, places: Collection[Place]) -> Mapping[Place, Row]:
         self._arrive("find")
         with self._lock:
+            if found := self.bad & set(places):
+                raise ValueError(f"can't read {found}")
             return {place: self.rows[place] for place in places if place in self.rows}
 
     def workload(self, place: Place, external_id: str | None) -> TaskWorkload | None:

@@ -11,12 +11,13 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select, tuple_
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload
 
 from batchtask_api import AirflowIdentity
 from batchtask_executor.cluster.manifest import external_id
 from batchtask_executor.following.rows import Place, Row, Rows, RowsUnavailable
+from batchtask_executor.redaction import presentable
 
 _CHUNK: Final = 500
 """Rows a SELECT: four parameters each, and the least that a database takes is 2,000 or so."""
@@ -114,8 +115,11 @@ class DatabaseRows:
         try:
             with self._sessions() as session:
                 yield session
+        except DataError:
+            raise  # it is about a value that was asked for, and not about the database
         except SQLAlchemyError as error:
-            raise RowsUnavailable(f"can't read Airflow's task instances: {error}") from error
+            why = presentable(str(error))
+            raise RowsUnavailable(f"can't read Airflow's task instances: {why}") from error
 
 
 def _chunks(places: Collection[Place]) -> Iterator[Sequence[Place]]:

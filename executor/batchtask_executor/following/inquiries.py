@@ -44,6 +44,13 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """The row can't be read, which says nothing of it: ask again some other time."""
+
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
 class Remade:
     """The workload, None if the row isn't queued under that id any more."""
 
@@ -53,14 +60,18 @@ class Remade:
 
 @dataclass(frozen=True, slots=True)
 class NotRemade:
-    """The workload can't be made; why, for people."""
+    """The workload can't be made now; why, for people."""
 
     about: str
     message: str
 
 
 Question = Look | Remake
-Answer = Looked | Remade | NotRemade
+Answer = Looked | Unread | Remade | NotRemade
+
+
+class _NoAnswer(Exception):
+    """One question can't be answered; others can."""
 
 
 class Inquiries:
@@ -133,21 +144,38 @@ class Inquiries:
     def _answer(self, waiting: Sequence[Question]) -> list[Question]:
         """Answer what is asked, and return nothing: what raises is asked again as a whole."""
         looks = [question for question in waiting if isinstance(question, Look)]
-        found = self._rows.find({look.place for look in looks}) if looks else {}
-        remade = [self._remake(each) for each in waiting if isinstance(each, Remake)]
-        for look in looks:
-            self._answers.put(Looked(look.about, found.get(look.place)))
-        for each in remade:
-            self._answers.put(each)
+        remakes = [question for question in waiting if isinstance(question, Remake)]
+        for answer in [*self._look(looks), *map(self._remake, remakes)]:
+            self._answers.put(answer)
         return []
+
+    def _look(self, looks: Sequence[Look]) -> Sequence[Answer]:
+        """Read the rows with few requests: by halves where one of them can't be read."""
+        if not looks:
+            return []
+        try:
+            found = self._rows.find({look.place for look in looks})
+        except RowsUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told, and no other look is to suffer
+            if len(looks) == 1:
+                self._complain(f"The row of {looks[0].place} can't be read", error)
+                return [Unread(looks[0].about)]
+            half = len(looks) // 2
+            return [*self._look(looks[:half]), *self._look(looks[half:])]
+        return [Looked(look.about, found.get(look.place)) for look in looks]
 
     def _remake(self, question: Remake) -> Answer:
         try:
             workload = self._rows.workload(question.place, question.queued_under)
         except RowsUnavailable:
             raise
-        except Exception as error:
-            log.exception("The workload of %s can't be made anew", question.place)
+        except Exception as error:  # noqa: BLE001 - it is told
+            self._complain(f"The workload of {question.place} can't be made anew", error)
             why = presentable(repr(error))
             return NotRemade(question.about, f"its workload can't be made anew: {why}")
         return Remade(question.about, workload)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        self._complaints.about(_NoAnswer(f"{what}: {presentable(repr(error))}"))
+        log.debug("%s", what, exc_info=error)

@@ -47,7 +47,10 @@ class Row:
 
 
 class Rows(Protocol):
-    """Reads task instances; used by one thread. Every method may raise RowsUnavailable."""
+    """Reads task instances; used by one thread. Every method may raise RowsUnavailable.
+
+    Whatever else it raises is due to a place that it was asked for: others can be read.
+    """
 
     def find(self, places: Collection[Place]) -> Mapping[Place, Row]:
         """Read these rows; those that aren't there are left out."""

@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 
 from batchtask_api import AirflowIdentity, Phase
 from batchtask_executor.following.database import DatabaseRows
+from batchtask_executor.following.inquiries import Answer, Inquiries, Look, Looked
 from batchtask_executor.following.rows import RowsUnavailable
 from fakes.airflow_database import DAG_ID, RUN_ID, AirflowDatabase
+from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 from integration.database.conftest import StartScheduler
 from integration.database.test_scheduler import SUCCESS, name_of, queued, running
@@ -157,6 +159,31 @@ def _key(of: AirflowIdentity) -> TaskInstanceKey:
 
 def _place(task_id: str) -> Any:
     return (DAG_ID, task_id, RUN_ID, -1)
+
+
+@pytest.mark.parametrize("bad", [("a\0b", -1), ("load", 2**70)], ids=["NUL", "number"])
+def test_a_place_that_the_database_takes_no_question_about_keeps_no_other_from_its_answer(
+    database: AirflowDatabase, bad: tuple[str, int]
+) -> None:
+    """They stand in BatchTasks, which Airflow isn't alone in making."""
+    database.write_run("load")
+    task_id, map_index = bad
+    inquiries = Inquiries(DatabaseRows(lambda: None, _key))
+    inquiries.put([Look("bad", (DAG_ID, task_id, RUN_ID, map_index)), Look("good", _place("load"))])
+    answers: list[Answer] = []
+
+    def are_there() -> bool:
+        answers.extend(inquiries.drain())
+        return len(answers) == 2
+
+    inquiries.start()
+
+    until(are_there)
+    inquiries.stop()
+    inquiries.join(5)
+    (row,) = [each.row for each in answers if isinstance(each, Looked) and each.about == "good"]
+    assert row is not None
+    assert row.ti_id == str(database.of().id)
 
 
 def test_more_rows_than_a_select_takes_are_read(database: AirflowDatabase) -> None:

@@ -6,7 +6,7 @@ from batchtask_api import Phase
 from fakes.awaiting import until
 from fakes.executors import ExecutorOver
 from fakes.tasks import FakeBatchTasks
-from unit.executor.following import answer, parts, queued_again, running, waiting
+from unit.executor.following import answer, looks, parts, queued_again, running, waiting
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED, Phase.LOST])
@@ -106,3 +106,18 @@ def test_what_ended_well_is_no_loss_while_its_change_waits_for_its_turn(
     events = executor.loop_until(lambda: not executor.running)
 
     assert {state for state, _ in events.values()} == {"success"}
+
+
+def test_a_row_that_cannot_be_read_is_asked_for_again_and_keeps_no_other_end_back(
+    executor: ExecutorOver,
+) -> None:
+    bad, good = (running(executor, task_id=task_id) for task_id in ("bad", "good"))
+    executor.rows.bad = {bad.key.primary}
+    for each in (bad, good):
+        each.set_status(phase=Phase.SUCCEEDED)
+    assert executor.loop_until_event(good.key)[0] == "success"
+    assert bad.key not in looks(executor)
+
+    executor.rows.bad.clear()
+
+    assert looks(executor)[bad.key][0] == "success"

@@ -159,11 +159,36 @@ def broken(workload: Any) -> Any:
     raise RuntimeError(f"no DAG for {workload.ti.task_id}: {workload.token}")
 
 
-def test_a_workload_that_cannot_be_made_anew_fails_its_task(executor: ExecutorOver) -> None:
+def test_a_workload_that_cannot_be_made_anew_for_a_while_is_tried_again(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    task = waiting(executor)
+    remake, executor.rows.remake = executor.rows.remake, broken
+    task.set_status(**failed())
+    executor.loop_until(lambda: executor.rows.requests["workload"])
+    for _ in range(10):
+        assert not looks(executor, 20)
+    assert executor.rows.requests["workload"] > 5
+
+    executor.rows.remake = remake
+    looks(executor)
+
+    executor.loop_until(lambda: task.again(1) in cluster.secrets)
+    told = [str(text) for _, event, text in executor.logged if event == "batchtask delayed"]
+    assert len(told) == 1
+    assert "no DAG for load" in told[0]
+    assert "eyJ" not in told[0]
+
+
+def test_a_workload_that_cannot_be_made_anew_for_long_fails_its_task(
+    executor: ExecutorOver,
+) -> None:
     task = waiting(executor)
     executor.rows.remake = broken
-
     task.set_status(**failed())
+    executor.loop_until(lambda: "batchtask delayed" in [each[1] for each in executor.logged])
+
+    looks(executor, 301)
 
     state, info = executor.loop_until_event(task.key)
     assert state == "failed"

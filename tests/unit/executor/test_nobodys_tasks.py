@@ -59,3 +59,21 @@ def test_a_task_whose_id_its_scheduler_could_not_tell_yet_is_left_alone(
 
     until(lambda: not parts(heir).writer._cancelling)
     assert not second.is_cancelled()
+
+
+def test_a_row_that_cannot_be_read_cancels_nothing_and_is_asked_for_again(
+    executor: ExecutorOver, heir: ExecutorOver
+) -> None:
+    task = waiting(executor)
+    take_over(executor, heir)
+    task.change(state=None, external_id=None)
+    heir.rows.bad = {task.key.primary}
+    for _ in range(4):
+        looks_at_strays(heir)
+    assert not task.is_cancelled()
+
+    heir.rows.bad.clear()
+    for _ in range(3):
+        looks_at_strays(heir)
+
+    until(task.is_cancelled)

@@ -12,9 +12,13 @@ from fakes.executors import ExecutorOver, options
 from fakes.tasks import FakeBatchTasks
 from unit.executor.following import (
     condition,
+    failed,
     looks,
+    parts,
     running,
+    take_over,
     waiting,
+    written,
 )
 
 
@@ -95,6 +99,25 @@ def test_a_task_that_nothing_is_known_of_is_revoked_without_an_event(
 
     until(lambda: cluster.requests["cancel"])
     assert not executor.loop()
+
+
+def test_a_task_made_again_that_nothing_is_known_of_is_revoked_with_those_before_it(
+    executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
+) -> None:
+    """Another scheduler made it; that one's first try is over, and the last one still waits."""
+    task = written(executor)
+    other = written(executor, task_id="other")
+    task.set_status(**failed())
+    executor.loop_until(lambda: task.again(1) in cluster.secrets)
+    take_over(executor, heir)
+    until(lambda: parts(heir).cache.get(task.again(1)))
+
+    heir.revoke_task(ti=task.ti)
+
+    until(lambda: cluster.objects[task.again(1)].spec.cancel)
+    until(lambda: not parts(heir).writer._cancelling)
+    assert not other.is_cancelled()
+    assert cluster.requests["cancel"] == 2  # the first may be there and not be seen yet
 
 
 def test_revoking_raises_nothing_else(executor: ExecutorOver) -> None:
