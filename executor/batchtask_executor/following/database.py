@@ -4,9 +4,11 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from airflow.executors.workloads import ExecuteTask
+from airflow.models.callback import ACTIVE_STATES, Callback
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
@@ -40,6 +42,8 @@ _COLUMNS: Final = (
     TaskInstance.pid,
 )
 
+_T = TypeVar("_T", str, Place)
+
 Sessions = Callable[[], AbstractContextManager[Session]]
 
 
@@ -72,6 +76,18 @@ class DatabaseRows:
                 for each in session.execute(chosen):
                     row = self._row(each)
                     found[each.dag_id, each.task_id, each.run_id, each.map_index] = row
+        return found
+
+    def awaited(self, callbacks: Collection[str]) -> Collection[str]:
+        """Read the states of these callbacks; see the port."""
+        found: set[str] = set()
+        for chunk in _chunks(callbacks):
+            with self._reading() as session:
+                chosen = select(Callback.id).where(
+                    Callback.id.in_([UUID(each) for each in chunk]),
+                    Callback.state.in_(ACTIVE_STATES),
+                )
+                found.update(map(str, session.scalars(chosen)))
         return found
 
     def workload(self, place: Place, external_id: str | None) -> ExecuteTask | None:
@@ -122,8 +138,8 @@ class DatabaseRows:
             raise RowsUnavailable(f"can't read Airflow's task instances: {why}") from error
 
 
-def _chunks(places: Collection[Place]) -> Iterator[Sequence[Place]]:
-    left = iter(sorted(places))
+def _chunks(of: Collection[_T]) -> Iterator[Sequence[_T]]:
+    left = iter(sorted(of))
     while chunk := list(islice(left, _CHUNK)):
         yield chunk
 

@@ -36,6 +36,14 @@ class Remake:
 
 
 @dataclass(frozen=True, slots=True)
+class Await:
+    """Does Airflow wait for the end of this callback?"""
+
+    about: str
+    callback: str
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """The row, None if it isn't there."""
 
@@ -66,8 +74,16 @@ class NotRemade:
     message: str
 
 
-Question = Look | Remake
-Answer = Looked | Unread | Remade | NotRemade
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """Whether Airflow waits for the end of the callback."""
+
+    about: str
+    is_awaited: bool
+
+
+Question = Look | Remake | Await
+Answer = Looked | Unread | Remade | NotRemade | Awaited
 
 
 class _NoAnswer(Exception):
@@ -145,7 +161,8 @@ class Inquiries:
         """Answer what is asked, and return nothing: what raises is asked again as a whole."""
         looks = [question for question in waiting if isinstance(question, Look)]
         remakes = [question for question in waiting if isinstance(question, Remake)]
-        for answer in [*self._look(looks), *map(self._remake, remakes)]:
+        awaits = [question for question in waiting if isinstance(question, Await)]
+        for answer in [*self._look(looks), *map(self._remake, remakes), *self._await(awaits)]:
             self._answers.put(answer)
         return []
 
@@ -164,6 +181,18 @@ class Inquiries:
             half = len(looks) // 2
             return [*self._look(looks[:half]), *self._look(looks[half:])]
         return [Looked(look.about, found.get(look.place)) for look in looks]
+
+    def _await(self, awaits: Sequence[Await]) -> Sequence[Answer]:
+        """Ask for the callbacks; where none can be read their ends are told: twice is no harm."""
+        callbacks = {each.callback for each in awaits}
+        try:
+            awaited = self._rows.awaited(callbacks) if callbacks else callbacks
+        except RowsUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told
+            self._complain("Airflow's callbacks can't be read", error)
+            awaited = callbacks
+        return [Awaited(each.about, each.callback in awaited) for each in awaits]
 
     def _remake(self, question: Remake) -> Answer:
         try:

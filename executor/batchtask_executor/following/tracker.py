@@ -23,9 +23,10 @@ from batchtask_executor.cluster.orders import Delayed, Order, Rejected, Renamed,
 from batchtask_executor.cluster.writer import Writer
 from batchtask_executor.following import ledger
 from batchtask_executor.following.adoption import Adoptable
-from batchtask_executor.following.errands import Errands, Over
+from batchtask_executor.following.errands import Errands
 from batchtask_executor.following.inquiries import (
     Answer,
+    Awaited,
     Inquiries,
     Look,
     Looked,
@@ -224,11 +225,12 @@ class Tracker:
         for milestone in entry.milestones.passed(task, self._log_group):
             self._note(entry, milestone.event, milestone.text)
 
-    def _over(self, over: Over | None) -> None:
-        """Tell of the end of what is no task instance: no row says whether Airflow took it in."""
-        if over is not None:
+    def _over(self, over: Ended | Freed | None) -> None:
+        """Tell of the end of what is no task instance: Airflow always takes it in."""
+        if isinstance(over, Ended):
             _guard(self._metrics.ended, over.end)
-            self._words.append(Ended(over.key, over.end))
+        if over is not None:
+            self._words.append(over)
 
     def _outcome(self, task: BatchTask) -> Outcome:
         return outcome(task, self._log_group)
@@ -266,11 +268,14 @@ class Tracker:
                 continue
             entry.asked_about, entry.is_urgent = entry.end, False
             looks.append(Look(entry.external_id, entry.place))
-        self._inquiries.put([*looks, *self._strays.looks(self._table, now)])
+        strays = self._strays.looks(self._table, now)
+        self._inquiries.put([*looks, *strays, *self._errands.questions()])
 
     def _take_answer(self, answer: Answer, now: datetime) -> None:
         entry = self._table.get(answer.about)
         match answer:
+            case Awaited(about=about, is_awaited=is_awaited):
+                self._over(self._errands.take_answer(about, is_awaited=is_awaited))
             case Looked(row=row) if entry is None:
                 self._stray(answer.about, row, now)
             case Looked(row=row) if entry is not None:

@@ -77,6 +77,7 @@ class Drafts:
             instance=self.settings.instance,
             priority=facts.priority,
             more_labels=facts.labels,
+            ttl_seconds=facts.ttl_seconds,
         )
         life = self.settings.token_life
         return Draft(

@@ -32,8 +32,14 @@ def executor(
     executor.wait_for_the_end()
 
 
-def written(executor: ExecutorOver, cluster: FakeBatchTasks, **data: Any) -> None:
+def queue(executor: ExecutorOver, **data: Any) -> None:
+    """Queue it as the scheduler does."""
+    executor.rows.callbacks[ID] = "queued"
     executor.queue_workload(execute_callback(ID, **data), None)  # type: ignore[arg-type]
+
+
+def written(executor: ExecutorOver, cluster: FakeBatchTasks, **data: Any) -> None:
+    queue(executor, **data)
     executor.loop_until(lambda: NAME in cluster.secrets)
 
 
@@ -43,6 +49,7 @@ def test_it_becomes_a_task_named_by_its_id(executor: ExecutorOver, cluster: Fake
     task = cluster.objects[NAME]
     assert task.spec.job == {"jobQueue": "analytics", "jobDefinition": "worker:7"}
     assert task.spec.airflow is None
+    assert task.spec.ttl_seconds_after_finished == 86400
     assert task.metadata.labels == {
         names.LABEL_INSTANCE: "airflow",
         names.LABEL_WORKLOAD: "callback",
@@ -68,7 +75,7 @@ def test_it_goes_before_every_task(configured: pytest.MonkeyPatch, cluster: Fake
     executor = ExecutorOver(cluster, parallelism=1)
     executor.start()
     executor.queue(priority_weight=1000)
-    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(executor)
 
     executor.loop()
 
@@ -113,7 +120,7 @@ def test_one_that_is_refused_fails_with_the_reason(
     executor: ExecutorOver, cluster: FakeBatchTasks
 ) -> None:
     cluster.fail_next["create"] = [Refused("spec.job.jobQueue: too long")]
-    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(executor)
 
     assert executor.loop_until_event(KEY) == ("failed", "spec.job.jobQueue: too long")
 
@@ -125,7 +132,7 @@ def test_without_usable_options_it_fails_and_stops_nothing(
         configured.setenv(name, value)
     executor = ExecutorOver(cluster)
     executor.start()
-    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(executor)
 
     state, info = executor.loop_until_event(KEY)
 
@@ -141,10 +148,10 @@ def test_one_queued_again_by_the_next_scheduler_is_one_task(
     executor.end()
     executor.wait_for_the_end()
     cluster._is_closed = False
-    heir = type(executor)(cluster)
+    heir = type(executor)(cluster, rows=executor.rows)
     heir.start()
 
-    heir.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(heir)
     heir.loop_until(lambda: not heir._parts.writer._open)  # type: ignore[union-attr]
     cluster.set_status(NAME, phase=Phase.SUCCEEDED)
 
@@ -161,7 +168,7 @@ def test_one_queued_again_after_its_end_is_over_at_once(
     cluster.set_status(NAME, phase=Phase.SUCCEEDED)
     executor.loop_until_event(KEY)
 
-    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(executor)
 
     assert executor.loop_until_event(KEY)[0] == "success"
     assert not executor.running
@@ -195,7 +202,7 @@ def test_the_next_scheduler_reports_the_end_of_one_that_it_did_not_queue(
     executor.end()
     executor.wait_for_the_end()
     cluster._is_closed = False
-    heir = type(executor)(cluster)
+    heir = type(executor)(cluster, rows=executor.rows)
     if ends_meanwhile:
         cluster.set_status(NAME, phase=Phase.FAILED, exit_code=1)
     heir.start()
@@ -208,6 +215,86 @@ def test_the_next_scheduler_reports_the_end_of_one_that_it_did_not_queue(
     assert (state, "exit code 1" in info) == ("failed", True)
     heir.end()
     heir.wait_for_the_end()
+
+
+@pytest.fixture
+def heir(executor: ExecutorOver, cluster: FakeBatchTasks) -> Iterator[ExecutorOver]:
+    """The next scheduler's executor; start it once the first has ended."""
+    heir = type(executor)(cluster, rows=executor.rows, parallelism=5)
+    yield heir
+    heir.end()
+    heir.wait_for_the_end()
+
+
+def take_over(executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver) -> None:
+    executor.end()
+    executor.wait_for_the_end()
+    cluster.reopen()
+    heir.start()
+
+
+def test_an_end_that_was_told_is_not_told_again_by_the_next_scheduler(
+    executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
+) -> None:
+    written(executor, cluster)
+    cluster.set_status(NAME, phase=Phase.FAILED)
+    executor.loop_until_event(KEY)
+
+    take_over(executor, cluster, heir)
+
+    assert not heir.loop_until(lambda: heir.rows.requests["awaited"])
+    assert not heir.loop_until(lambda: not heir._parts.tracker._errands._doubts)  # type: ignore[union-attr]
+    assert heir.rows.callbacks[ID] == "failed"
+
+
+def test_an_end_that_was_told_is_not_told_again_when_its_task_is_deleted(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    written(executor, cluster)
+    cluster.set_status(NAME, phase=Phase.SUCCEEDED)
+    executor.loop_until_event(KEY)
+
+    cluster.delete(NAME)
+    cluster.release(NAME)
+
+    assert not executor.loop_until(lambda: executor.rows.requests["awaited"])
+    assert not executor.loop_until(lambda: not executor._parts.tracker._errands._doubts)  # type: ignore[union-attr]
+
+
+def test_one_that_another_scheduler_told_of_is_not_failed_for_want_of_its_task(
+    configured: pytest.MonkeyPatch, cluster: FakeBatchTasks
+) -> None:
+    """This scheduler was cut off until its BatchTask was deleted, being over for long enough."""
+    cluster.fail_next["list"] = [Unavailable("no answer")] * 100_000
+    executor = ExecutorOver(cluster)
+    executor.start()
+    written(executor, cluster)
+    executor.loop_until(lambda: not executor._parts.writer._open)  # type: ignore[union-attr]
+    executor.loop()
+    executor.rows.callbacks[ID] = "success"
+    cluster.lose(NAME)
+
+    cluster.fail_next.clear()
+
+    assert not executor.loop_until(lambda: not executor.running)
+    assert executor.rows.callbacks[ID] == "success"
+    executor.end()
+    executor.wait_for_the_end()
+
+
+def test_where_airflows_callbacks_cannot_be_read_an_end_is_told(
+    executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
+) -> None:
+    def broken(callbacks: Any) -> Any:
+        raise RuntimeError(f"no table for {callbacks}")
+
+    written(executor, cluster)
+    heir.rows.awaited = broken  # type: ignore[method-assign]
+    take_over(executor, cluster, heir)
+
+    cluster.set_status(NAME, phase=Phase.SUCCEEDED)
+
+    assert heir.loop_until_event(KEY)[0] == "success"
 
 
 def test_the_scheduler_is_told_that_callbacks_are_taken(cluster: FakeBatchTasks) -> None:
