@@ -1,11 +1,15 @@
 """What only a database with locks and several schedulers shows."""
 
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.models.callback import Callback
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
-from sqlalchemy import create_engine, select, update
+from airflow.utils.state import CallbackState
+from sqlalchemy import create_engine, insert, select, update
 from sqlalchemy.orm import Session
 
 from batchtask_api import AirflowIdentity, Phase
@@ -184,6 +188,30 @@ def test_a_place_that_the_database_takes_no_question_about_keeps_no_other_from_i
     (row,) = [each.row for each in answers if isinstance(each, Looked) and each.about == "good"]
     assert row is not None
     assert row.ti_id == str(database.of().id)
+
+
+def test_the_callbacks_that_airflow_waits_for_are_those_that_are_not_over(
+    database: AirflowDatabase,
+) -> None:
+    ids = {state: str(uuid.uuid4()) for state in CallbackState}
+    with database.session() as session:
+        for state, callback_id in ids.items():
+            session.execute(
+                insert(Callback).values(
+                    id=uuid.UUID(callback_id),
+                    type="executor",
+                    fetch_method="import_path",
+                    data={},
+                    state=state,
+                    priority_weight=1,
+                    created_at=datetime.now(UTC),
+                )
+            )
+
+    found = DatabaseRows(lambda: None, _key).awaited({*ids.values(), str(uuid.uuid4())})
+
+    waits = (CallbackState.PENDING, CallbackState.QUEUED, CallbackState.RUNNING)
+    assert found == {ids[state] for state in waits}
 
 
 def test_more_rows_than_a_select_takes_are_read(database: AirflowDatabase) -> None:
