@@ -14,6 +14,7 @@ from fakes.airflow import execute_callback
 from fakes.airflow_bases import ExecutorOn34
 from fakes.executors import ExecutorOver, options
 from fakes.tasks import FakeBatchTasks
+from unit.executor.following import settle
 
 ID = "4d828a62-a417-4936-a7a6-2b3fabacecab"
 NAME = f"bt-cb-{ID}"
@@ -175,23 +176,39 @@ def test_one_queued_again_after_its_end_is_over_at_once(
     assert len(cluster.objects) == 1
 
 
-def test_one_whose_task_no_list_ever_showed_fails(
-    configured: pytest.MonkeyPatch, cluster: FakeBatchTasks
-) -> None:
+@pytest.fixture
+def cut_off(configured: pytest.MonkeyPatch, cluster: FakeBatchTasks) -> Iterator[ExecutorOver]:
+    """An executor that wrote one, whose task was deleted before any list showed it."""
+    del configured
     cluster.fail_next["list"] = [Unavailable("no answer")] * 100_000
     executor = ExecutorOver(cluster)
     executor.start()
     written(executor, cluster)
-    executor.loop_until(lambda: not executor._parts.writer._open)  # type: ignore[union-attr]
-    executor.loop()
+    settle(executor)
     cluster.lose(NAME)
+    yield executor
+    executor.end()
+    executor.wait_for_the_end()
+
+
+def test_one_whose_task_no_list_ever_showed_fails(
+    cut_off: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    cluster.fail_next.clear()
+
+    state, info = cut_off.loop_until_event(KEY)
+    assert (state, "was deleted" in info) == ("failed", True)
+
+
+def test_one_that_another_scheduler_told_of_is_not_failed_for_want_of_its_task(
+    cut_off: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    cut_off.rows.callbacks[ID] = "success"
 
     cluster.fail_next.clear()
 
-    state, info = executor.loop_until_event(KEY)
-    assert (state, "was deleted" in info) == ("failed", True)
-    executor.end()
-    executor.wait_for_the_end()
+    assert not cut_off.loop_until(lambda: not cut_off.running)
+    assert cut_off.rows.callbacks[ID] == "success"
 
 
 @pytest.mark.parametrize("ends_meanwhile", [True, False])
@@ -259,27 +276,6 @@ def test_an_end_that_was_told_is_not_told_again_when_its_task_is_deleted(
 
     assert not executor.loop_until(lambda: executor.rows.requests["awaited"])
     assert not executor.loop_until(lambda: not executor._parts.tracker._errands._doubts)  # type: ignore[union-attr]
-
-
-def test_one_that_another_scheduler_told_of_is_not_failed_for_want_of_its_task(
-    configured: pytest.MonkeyPatch, cluster: FakeBatchTasks
-) -> None:
-    """This scheduler was cut off until its BatchTask was deleted, being over for long enough."""
-    cluster.fail_next["list"] = [Unavailable("no answer")] * 100_000
-    executor = ExecutorOver(cluster)
-    executor.start()
-    written(executor, cluster)
-    executor.loop_until(lambda: not executor._parts.writer._open)  # type: ignore[union-attr]
-    executor.loop()
-    executor.rows.callbacks[ID] = "success"
-    cluster.lose(NAME)
-
-    cluster.fail_next.clear()
-
-    assert not executor.loop_until(lambda: not executor.running)
-    assert executor.rows.callbacks[ID] == "success"
-    executor.end()
-    executor.wait_for_the_end()
 
 
 def test_where_airflows_callbacks_cannot_be_read_an_end_is_told(
