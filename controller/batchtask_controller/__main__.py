@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 
 import pydantic
+from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp, SettingsError
 
 from batchtask_api.addresses import without_login
@@ -13,7 +15,7 @@ from batchtask_controller import logs
 from batchtask_controller.aws import AwsBatch
 from batchtask_controller.clock import SystemClock
 from batchtask_controller.commands import COMMANDS
-from batchtask_controller.config import Settings
+from batchtask_controller.config import PREFIX, Settings, unread
 from batchtask_controller.places import Account
 from batchtask_controller.serve import serve
 from batchtask_controller.timings import Timings
@@ -34,14 +36,14 @@ def main() -> int:
         settings = CliApp.run(Settings)
     except pydantic.ValidationError as error:
         for wrong in error.errors(include_url=False):
-            option, *path = map(str, wrong["loc"])
-            said = ": ".join([f"BATCHTASK_{option.upper()}", *path, wrong["msg"]])
-            print(said, file=sys.stderr)  # noqa: T201
+            print(_complaint(wrong), file=sys.stderr)  # noqa: T201 - as below
         return 2
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - the logs are not set up yet
         return 2
     logs.configure(settings.log_format, settings.log_level)
+    for warning in unread(os.environ):
+        log.warning("%s", warning)
     timings = Timings()
     try:
         with contextlib.ExitStack() as stack:
@@ -54,6 +56,14 @@ def main() -> int:
         log.critical("%s", without_login(str(error)))
         return 2
     return 0
+
+
+def _complaint(wrong: ErrorDetails) -> str:
+    """Say which option is wrong, why, and what it is for."""
+    option, *path = map(str, wrong["loc"])
+    about = Settings.model_fields[option].description
+    message = wrong["msg"].removeprefix("Value error, ")
+    return ": ".join([PREFIX + option.upper(), *path, message]) + f" ({about})"
 
 
 def _batch(account: Account, settings: Settings, timings: Timings) -> AwsBatch:

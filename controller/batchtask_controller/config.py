@@ -1,9 +1,11 @@
 """The controller's settings: field = `BATCHTASK_` environment variable = flag = chart value."""
 
+import json
 import os
 import socket
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -12,25 +14,37 @@ from batchtask_api.names import DEFAULT_NAMESPACE
 from batchtask_api.policy import Rules
 from batchtask_controller.places import Account
 
+PREFIX: Final = "BATCHTASK_"
+
+
+def region_of_environment() -> str | None:
+    """The region that AWS's own variable names."""
+    return os.environ.get("AWS_REGION")
+
+
+def host_and_process() -> str:
+    """A name that no two processes of a cluster have at a time."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
 
 class Settings(BaseSettings):
     """Turn BatchTasks into AWS Batch jobs and write back what happens to them.
 
-    Each option is also the environment variable BATCHTASK_<OPTION>, in upper case with
-    underscores. AWS credentials come from where boto3 finds them; the cluster from the pod's
-    service account, else from KUBECONFIG.
+    AWS credentials come from where boto3 finds them; the cluster from the pod's service account,
+    else from KUBECONFIG.
 
     Commands beside serving: `release` lets every BatchTask go before an uninstall, `check` sees
     that a controller leads; each has a --help of its own.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="BATCHTASK_",
+        env_prefix=PREFIX,
         frozen=True,
         extra="forbid",
         cli_prog_name="batchtask_controller",
         cli_kebab_case=True,
         cli_hide_none_type=True,
+        cli_show_env_vars=True,
     )
 
     namespaces: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -39,19 +53,19 @@ class Settings(BaseSettings):
         description="The namespaces whose BatchTasks are served; in text with commas between.",
     )
     aws_region: str | None = Field(
-        default_factory=lambda: os.environ.get("AWS_REGION"),
+        default_factory=region_of_environment,
         description="The AWS region; where absent, AWS_REGION's or what boto3 finds.",
     )
     aws_endpoint_url: str | None = Field(
         default=None,
         description="Another address of AWS Batch and CloudWatch Logs, such as local Batch's.",
     )
-    accounts: Mapping[str, Account] = Field(
-        default_factory=dict,
+    accounts: Annotated[Mapping[str, Account], NoDecode] = Field(
+        default={},
         description="JSON: by namespace, the roleArn to take on, the region and the endpointUrl of "
         "its jobs' account; a namespace that isn't there has the controller's own.",
     )
-    policy: Rules | None = Field(
+    policy: Annotated[Rules | None, NoDecode] = Field(
         default=None,
         description="JSON: by namespace, which jobQueues, jobDefinitions and eksNamespaces its "
         "BatchTasks may name; a namespace that isn't there may name none. Absent: all may all.",
@@ -104,7 +118,7 @@ class Settings(BaseSettings):
     )
     lease_namespace: str = Field(default="batchtask-system", description="Namespace of the Lease.")
     identity: str = Field(
-        default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}",
+        default_factory=host_and_process,
         min_length=1,
         description="Names this process in the Lease and in status.submission.",
     )
@@ -137,3 +151,28 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("accounts", "policy", mode="before")
+    @classmethod
+    def _parse(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"this is no JSON: {error}") from None
+
+
+def unread(environment: Mapping[str, str]) -> Sequence[str]:
+    """Say of each variable with our prefix that it is no option, and which may be meant."""
+    options = [PREFIX + name.upper() for name in Settings.model_fields]
+    return [
+        f"{name} is no option of the controller, so it has no effect{_meant(name, options)}"
+        for name in sorted(environment)
+        if name.upper().startswith(PREFIX) and name.upper() not in options
+    ]
+
+
+def _meant(name: str, options: Sequence[str]) -> str:
+    near = get_close_matches(name.upper(), options, n=1)
+    return f": is {near[0]} meant?" if near else ""

@@ -17,6 +17,7 @@ from batchtask_executor.checks import advice
 from batchtask_executor.checks.checkup import Checkup
 from batchtask_executor.checks.health import Premises
 from batchtask_executor.claim.gate import Claimant, Gate, GatedTasks
+from batchtask_executor.cli.configuration import listed
 from batchtask_executor.cluster.cache import TaskCache
 from batchtask_executor.cluster.manifest import external_id
 from batchtask_executor.cluster.orders import Order
@@ -151,7 +152,11 @@ class BatchTaskExecutor(BaseExecutor):
     def _assemble(self) -> _Parts:
         settings = self._settings()
         builder = JobBuilder(settings, submit_job.schema())
-        for warning in (*builder.notes, *advice.warnings(self._option, settings)):
+        for warning in (
+            *advice.unread(listed(SECTION)),
+            *builder.notes,
+            *advice.warnings(self._option, settings),
+        ):
             self.log.warning("%s", warning)
         for reminder in advice.reminders(self._option):
             self.log.info("%s", reminder)

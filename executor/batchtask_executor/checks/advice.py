@@ -1,11 +1,13 @@
 """What the configuration alone shows that a user may not mean, read without asking anybody."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from batchtask_api.addresses import without_login
 from batchtask_executor.config import SECTION, QueueSettings, Settings
+from batchtask_executor.jobs.environment import EXECUTOR
 
 Option = Callable[[str, str], str | None]
 """Reads an option of Airflow's configuration by section and name."""
@@ -22,12 +24,28 @@ _FAN_OUT: Final = (
 
 def warnings(option: Option, settings: Settings) -> Sequence[str]:
     """List what is not as a user may think, each with the way out."""
-    return [*_left_behind(option), *_attempts(settings), *_logs(option)]
+    return [
+        *_left_behind(option),
+        *_attempts(settings),
+        *_alias(option, settings),
+        *_logs(option),
+    ]
 
 
 def reminders(option: Option) -> Sequence[str]:
     """List what may be right or wrong: that doesn't show in this configuration."""
-    return [*_alias(option), *_execution_api(option), *_fan_out(option)]
+    return [*_execution_api(option), *_fan_out(option)]
+
+
+def unread(names: Iterable[str]) -> Sequence[str]:
+    """Say of each name in the section that it is no option, and which one may be meant."""
+    known = list(Settings.model_fields)
+    found = []
+    for name in sorted(set(names) - set(known)):
+        near = get_close_matches(name, known, n=1)
+        meant = f": is {near[0]} meant?" if near else ""
+        found.append(f"[{SECTION}] {name} is no option, so it has no effect{meant}")
+    return found
 
 
 def _left_behind(option: Option) -> Iterator[str]:
@@ -51,12 +69,15 @@ def _left_behind(option: Option) -> Iterator[str]:
         )
 
 
+def _places(settings: Settings) -> Iterator[tuple[str, Settings | QueueSettings]]:
+    """Where submit_job_kwargs may stand, each with what its name begins with."""
+    yield "", settings
+    for name, queue in settings.queues.items():
+        yield f"queues.{name}.", queue
+
+
 def _attempts(settings: Settings) -> Iterator[str]:
-    places: Sequence[tuple[str, Settings | QueueSettings]] = [
-        ("", settings),
-        *((f"queues.{name}.", queue) for name, queue in settings.queues.items()),
-    ]
-    for place, of in places:
+    for place, of in _places(settings):
         strategy = _either(of.submit_job_kwargs, "retryStrategy", "retry_strategy")
         attempts = strategy.get("attempts") if isinstance(strategy, Mapping) else None
         rules = (
@@ -76,15 +97,33 @@ def _either(of: Mapping[str, Any], camel: str, snake: str) -> Any:
     return of.get(camel, of.get(snake))
 
 
-def _alias(option: Option) -> Iterator[str]:
+def _alias(option: Option, settings: Settings) -> Iterator[str]:
+    """A variable of the user's that hides from jobs by which name DAGs call this executor."""
     for entry in (option("core", "executor") or "").replace(";", ",").split(","):
         alias, _, path = entry.rpartition("=")[2].strip().rpartition(":")
-        if path.rpartition(".")[2] == _CLASS and alias:
-            yield (
-                f"[core] executor has the alias {alias!r}: the containers of the job definitions "
-                f"must have it too (AIRFLOW__CORE__EXECUTOR), or a DAG that names {alias!r} can't "
-                "be read there"
-            )
+        if path.rpartition(".")[2] != _CLASS or not alias:
+            continue
+        for place, of in _places(settings):
+            if any(alias not in value for value in _values(of.submit_job_kwargs, EXECUTOR)):
+                yield (
+                    f"[{SECTION}] {place}submit_job_kwargs sets {EXECUTOR} to a value without "
+                    f"{alias!r}: a DAG that names {alias!r} can't be read in the job; add it, or "
+                    "remove the variable, since each job is given the scheduler's value"
+                )
+
+
+def _values(of: object, variable: str) -> Iterator[str]:
+    """Every value that a variable is given, in AWS's lists or by the short form."""
+    if isinstance(of, Mapping):
+        if of.get("name") == variable:
+            yield str(of.get("value"))
+        if variable in of:
+            yield str(of[variable])
+        for each in of.values():
+            yield from _values(each, variable)
+    elif isinstance(of, Sequence) and not isinstance(of, str):
+        for each in of:
+            yield from _values(each, variable)
 
 
 def _execution_api(option: Option) -> Iterator[str]:

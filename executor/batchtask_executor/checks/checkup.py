@@ -1,9 +1,9 @@
 """The health check at the start: a thread looks, so that no scheduler waits for the answer."""
 
 import logging
-import threading
 from typing import Final
 
+from batchtask_executor.background import Background
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.checks.health import Premises, gather, problems
 from batchtask_executor.cluster.tasks import TasksError
@@ -15,30 +15,16 @@ _TRIES: Final = 6
 """About half a minute: a new CRD's schema is published some seconds late."""
 
 
-class Checkup:
+class Checkup(Background):
     """Examines the premises once, and logs what is wrong with them."""
 
     def __init__(
         self, premises: Premises, settings: Settings, *, backoff: Backoff | None = None
     ) -> None:
+        super().__init__("checkup")
         self._premises = premises
         self._settings = settings
         self._backoff = backoff or Backoff()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="batchtask-checkup", daemon=True)
-
-    def start(self) -> None:
-        """Start to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no further; returns at once."""
-        self._stopped.set()
-
-    def join(self, timeout_seconds: float) -> None:
-        """Wait for the thread's end."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
         for failures in range(1, _TRIES + 1):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from batchtask_api import AirflowIdentity, BatchTask
+from batchtask_executor.background import Background
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.claim.instance import (
     Claim,
@@ -66,7 +67,7 @@ class Claimant:
         return settle(self.claims, self.claim(now))
 
 
-class Gate:
+class Gate(Background):
     """Open while this Airflow holds the instance; asked by any thread but the scheduler's."""
 
     def __init__(
@@ -78,6 +79,7 @@ class Gate:
         interval_seconds: float = _INTERVAL_SECONDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__("gate")
         self._claimant = claimant
         self._settings = settings
         self._backoff = backoff or Backoff()
@@ -85,24 +87,13 @@ class Gate:
         self._clock = clock
         self._complaints = Complaints(log)
         self._answered = threading.Event()
-        self._stopped = threading.Event()
         self._standing: Standing | None = None
         self._trouble: TasksError | None = None
-        self._thread = threading.Thread(target=self._run, name="batchtask-gate", daemon=True)
-
-    def start(self) -> None:
-        """Start to ask."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Ask no more; returns at once."""
-        self._stopped.set()
+        super().stop()
         self._answered.set()
-
-    def join(self, timeout_seconds: float) -> None:
-        """Wait for the thread's end."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_seconds)
 
     @property
     def refusal(self) -> str | None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from airflow.configuration import conf
+from airflow.exceptions import AirflowConfigException
 
 from batchtask_executor.config import SECTION, Settings, SettingsError
 
@@ -14,6 +15,14 @@ def option(section: str, name: str) -> str | None:
     return value
 
 
+def listed(name: str) -> Iterable[str]:
+    """The options that stand in a section, known or not, in a file or in the environment."""
+    try:
+        return conf.getsection(name) or ()
+    except AirflowConfigException:
+        return ()  # a value of another type than its option has, which reading it says
+
+
 def section(name: str, known: Iterable[str]) -> dict[str, str]:
     """A section's options as they hold now; Airflow lists none where only the environment has it.
 
@@ -21,8 +30,7 @@ def section(name: str, known: Iterable[str]) -> dict[str, str]:
         name: of the section.
         known: options to look for beside those that Airflow lists.
     """
-    listed = conf.getsection(name) or {}
-    found = {each: option(name, each) for each in (*known, *listed)}
+    found = {each: option(name, each) for each in (*known, *listed(name))}
     return {each: value for each, value in found.items() if value}
 
 

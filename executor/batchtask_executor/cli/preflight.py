@@ -13,11 +13,11 @@ from batchtask_executor.checks import advice
 from batchtask_executor.checks.health import examine
 from batchtask_executor.claim.claimant import airflow_claimant
 from batchtask_executor.claim.instance import Foreign, refusal
-from batchtask_executor.cli.configuration import option, say, settings_or_exit
+from batchtask_executor.cli.configuration import listed, option, say, settings_or_exit
 from batchtask_executor.cluster.kube_api import KubeApi
 from batchtask_executor.cluster.kube_premises import KubePremises
 from batchtask_executor.cluster.tasks import TasksError
-from batchtask_executor.config import Settings
+from batchtask_executor.config import SECTION, Settings
 from batchtask_executor.jobs.job import BadJob, JobBuilder
 
 _DEFAULT_SLOTS = 128
@@ -30,7 +30,7 @@ def preflight(args: object) -> None:
     wrong = [*_of_the_jobs(settings), *_of_the_cluster(settings), *_of_the_claim(settings)]
     for problem in wrong:
         say(f"problem: {problem}")
-    for warning in advice.warnings(option, settings):
+    for warning in (*advice.unread(listed(SECTION)), *advice.warnings(option, settings)):
         say(f"warning: {warning}")
     for reminder in (*advice.reminders(option), *_pools()):
         say(f"note: {reminder}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from batchtask_api import BatchTask
+from batchtask_executor.background import Background
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cluster.tasks import (
     BatchTasks,
@@ -36,10 +37,14 @@ class Change:
     is_gone: bool = False
 
 
-class TaskCache:
-    """Follows the tasks by list and watch, through restarts and outages of the API server."""
+class TaskCache(Background):
+    """Follows the tasks by list and watch, through restarts and outages of the API server.
+
+    Once it is told to stop, a watch that waits ends when the port is closed.
+    """
 
     def __init__(self, tasks: BatchTasks, *, backoff: Backoff | None = None) -> None:
+        super().__init__("cache")
         self._tasks = tasks
         self._backoff = backoff or Backoff()
         self._complaints = Complaints(log)
@@ -48,21 +53,6 @@ class TaskCache:
         self._changes: dict[str, Change] = {}
         self._listings_begun = 0
         self._last_complete = 0
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="batchtask-cache", daemon=True)
-
-    def start(self) -> None:
-        """Start to follow."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Follow no further; returns at once. A watch that waits ends when the port is closed."""
-        self._stopped.set()
-
-    def join(self, timeout_seconds: float) -> None:
-        """Wait for the thread's end."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_seconds)
 
     def __len__(self) -> int:
         return len(self._known)

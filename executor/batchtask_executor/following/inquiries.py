@@ -3,11 +3,11 @@
 import contextlib
 import logging
 import sys
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
+from batchtask_executor.background import Background
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.complaints import Complaints
 from batchtask_executor.following.rows import Place, Row, Rows, RowsUnavailable
@@ -90,31 +90,21 @@ class _NoAnswer(Exception):
     """One question can't be answered; others can."""
 
 
-class Inquiries:
+class Inquiries(Background):
     """Answers questions, those that wait together with few requests."""
 
     def __init__(self, rows: Rows, *, backoff: Backoff | None = None) -> None:
+        super().__init__("ledger")
         self._rows = rows
         self._backoff = backoff or Backoff()
         self._complaints = Complaints(log)
         self._questions: SimpleQueue[Question | None] = SimpleQueue()
         self._answers: SimpleQueue[Answer] = SimpleQueue()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="batchtask-ledger", daemon=True)
-
-    def start(self) -> None:
-        """Start to answer."""
-        self._thread.start()
 
     def stop(self) -> None:
         """Answer nothing more; returns at once."""
-        self._stopped.set()
+        super().stop()
         self._questions.put(None)
-
-    def join(self, timeout_seconds: float) -> None:
-        """Wait for the thread's end."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_seconds)
 
     def put(self, questions: Iterable[Question]) -> None:
         """Ask; the answers come by drain()."""

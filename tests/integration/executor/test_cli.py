@@ -95,7 +95,7 @@ def test_preflight_names_all_that_is_wrong(
 ) -> None:
     claims.create(THEIRS)
     queues = {"gpu": {"job_queue": "gpu", "submit_job_kwargs": {"arrayProperties": {"size": 3}}}}
-    configure(cluster, queues=queues, job_definition="")
+    configure(cluster, queues=queues, job_definition="", job_definitio="worker:7")
 
     code, text = ran(capsys)
 
@@ -104,6 +104,7 @@ def test_preflight_names_all_that_is_wrong(
     assert "problem: no jobDefinition for Airflow's queue 'gpu'" in text
     assert "problem: instance 'airflow' in namespace" in text
     assert "https://b.example" in text
+    assert "job_definitio is no option, so it has no effect: is job_definition meant?" in text
 
 
 @pytest.mark.envtest

@@ -60,7 +60,8 @@ class Run:
             {"BATCHTASK_POLICY": '{"team": {"jobQueues": ["a b"]}}'},
             "BATCHTASK_POLICY: team: jobQueues: ",
         ),
-        ([], {"BATCHTASK_POLICY": "{"}, "BATCHTASK_POLICY: "),
+        ([], {"BATCHTASK_POLICY": "{"}, "BATCHTASK_POLICY: this is no JSON: "),
+        ([], {"BATCHTASK_ACCOUNTS": '{"team": {"role": "r"}}'}, "(JSON: by namespace, the roleArn"),
         ([], {"BATCHTASK_LOG_LEVEL": "LOUD"}, "BATCHTASK_LOG_LEVEL"),
         ([], {"BATCHTASK_SUBMIT_CONCURRENCY": "none"}, "BATCHTASK_SUBMIT_CONCURRENCY"),
         (["--aws-endpoint-url=nonsense"], {}, "nonsense"),
@@ -75,6 +76,7 @@ class Run:
         "namespaces",
         "policy",
         "policy that is no JSON",
+        "account",
         "level",
         "variable",
         "endpoint",
@@ -92,6 +94,15 @@ def test_a_wrong_setting_is_named_and_ends_it(
     assert code == 2
     assert words in said
     assert "Traceback" not in said
+
+
+def test_a_variable_that_nothing_reads_is_named_with_what_may_be_meant(run: Run) -> None:
+    _, said = run(BATCHTASK_AWS_REGIN="eu-west-1", BATCHTASK_ZZ="1", batchtask_log_tail="false")
+
+    assert "BATCHTASK_AWS_REGIN is no option of the controller" in said
+    assert "is BATCHTASK_AWS_REGION meant?" in said
+    assert "BATCHTASK_ZZ is no option of the controller, so it has no effect" in said
+    assert "log_tail" not in said.lower()
 
 
 def test_a_kubeconfig_without_a_context_is_said_in_words(run: Run, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from batchtask_executor.checks.advice import reminders, warnings
+from batchtask_executor.checks.advice import reminders, unread, warnings
 from batchtask_executor.config import Settings
 
 WELL = {
@@ -47,18 +47,6 @@ def test_where_all_is_well_nothing_is_said() -> None:
         ),
         ("logging", "remote_logging", "False", "[logging] remote_logging is off"),
         (
-            "core",
-            "executor",
-            "LocalExecutor,batchtask:batchtask_executor.BatchTaskExecutor",
-            "has the alias 'batchtask': the containers",
-        ),
-        (
-            "core",
-            "executor",
-            "LocalExecutor;team1=bt:batchtask_executor.BatchTaskExecutor",
-            "has the alias 'bt': the containers",
-        ),
-        (
             "aws_batch_executor",
             "job_queue",
             "q",
@@ -93,6 +81,40 @@ def test_beside_the_old_executor_its_section_is_left_alone() -> None:
     }
 
     assert told(options) == []
+
+
+SIDE_BY_SIDE = {("core", "executor"): "LocalExecutor;team1=bt:batchtask_executor.BatchTaskExecutor"}
+VARIABLE = "AIRFLOW__CORE__EXECUTOR"
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {"containerOverrides": {"environment": [{"name": VARIABLE, "value": "LocalExecutor"}]}},
+        {"env": {VARIABLE: "batchtask_executor.BatchTaskExecutor"}},
+    ],
+)
+def test_a_variable_that_hides_the_alias_from_jobs_is_told(kwargs: dict[str, Any]) -> None:
+    (note,) = told(SIDE_BY_SIDE, submit_job_kwargs=kwargs)
+    (of_a_queue,) = told(SIDE_BY_SIDE, queues={"gpu": {"submit_job_kwargs": kwargs}})
+
+    assert note.startswith(f"[batchtask_executor] submit_job_kwargs sets {VARIABLE}")
+    assert "without 'bt'" in note
+    assert of_a_queue.startswith("[batchtask_executor] queues.gpu.submit_job_kwargs sets")
+
+
+@pytest.mark.parametrize("env", [{}, {VARIABLE: "bt:batchtask_executor.BatchTaskExecutor"}])
+def test_an_alias_that_jobs_are_given_is_no_matter(env: dict[str, str]) -> None:
+    assert told(SIDE_BY_SIDE, submit_job_kwargs={"env": env}) == []
+
+
+def test_a_name_that_is_no_option_is_told_with_what_may_be_meant() -> None:
+    found = unread(["job_que", "job_queue", "zzz"])
+
+    assert found == [
+        "[batchtask_executor] job_que is no option, so it has no effect: is job_queue meant?",
+        "[batchtask_executor] zzz is no option, so it has no effect",
+    ]
 
 
 @pytest.mark.parametrize("key", ["retryStrategy", "retry_strategy"])

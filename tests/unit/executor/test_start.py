@@ -34,6 +34,7 @@ def starting(
     configured: pytest.MonkeyPatch, cluster: FakeBatchTasks, caplog: pytest.LogCaptureFixture
 ) -> Iterator[ExecutorOver]:
     configured.setenv("AIRFLOW__AWS_BATCH_EXECUTOR__REGION_NAME", "eu-west-1")
+    configured.setenv("AIRFLOW__BATCHTASK_EXECUTOR__JOB_QUE", "analytics")
     caplog.set_level(logging.WARNING)
     executor = Starting(cluster, parallelism=50)
     yield executor
@@ -54,6 +55,7 @@ def test_what_is_wrong_is_said_and_the_start_waits_for_none_of_it(
 
     assert took < 2  # all that it asks takes 12 times 0.2 s
     assert "[warning  ] [aws_batch_executor] region_name is not read" in said_at_once
+    assert "[warning  ] [batchtask_executor] job_que is no option" in said_at_once
     assert "[info     ] [core] parallelism is Airflow's default" in said_at_once
     assert "Health check" not in said_at_once
 
