@@ -10,6 +10,7 @@ import pydantic
 from pydantic_core import ErrorDetails
 from pydantic_settings import CliApp, SettingsError
 
+from batchtask_api.addresses import without_login
 from batchtask_controller import logs
 from batchtask_controller.aws import AwsBatch
 from batchtask_controller.clock import SystemClock
@@ -52,7 +53,7 @@ def main() -> int:
             }
             asyncio.run(serve(settings, batches, SystemClock(), timings))
     except (ValueError, OSError) as error:
-        log.critical("%s", error)
+        log.critical("%s", without_login(str(error)))
         return 2
     return 0
 

@@ -23,6 +23,7 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
 from batchtask_api import Reason
+from batchtask_api.addresses import without_login
 from batchtask_controller.aws_job import job, reference
 from batchtask_controller.aws_role import assumed
 from batchtask_controller.batch import (
@@ -265,7 +266,7 @@ class AwsBatch:
             return getattr(credentials, "account_id", None) or self._caller_account()
         except (aws.BotoCoreError, aws.ClientError, *_UNREADABLE) as error:
             # Each call will say so of its own task, and work once this is mended.
-            log.warning("the AWS account can't be told yet: %s", error)
+            log.warning("the AWS account can't be told yet: %s", without_login(str(error)))
             return None
 
     def _caller_account(self) -> str:
@@ -393,7 +394,7 @@ class AwsBatch:
             raise translated from None
         except _UNREADABLE as error:
             kind = OutcomeUnknown if may_have_effect() else Unavailable
-            said = f"{type(error).__name__}: {error}"
+            said = without_login(f"{type(error).__name__}: {error}")
             raise kind(f"AWS Batch's answer can't be read: {said}") from None
 
     async def _in_thread(self, call: Callable[[], _T]) -> _T:
@@ -409,15 +410,16 @@ def translate(error: aws.BotoCoreError | aws.ClientError, *, may_have_effect: bo
     """
     if isinstance(error, aws.ClientError):
         return _refusal(error, may_have_effect=may_have_effect)
+    said = without_login(str(error))  # botocore names the endpoint
     if isinstance(error, _NO_CREDENTIALS):
-        return Denied(f"No usable AWS credentials: {error}", Reason.CREDENTIALS_REFUSED)
+        return Denied(f"No usable AWS credentials: {said}", Reason.CREDENTIALS_REFUSED)
     if isinstance(error, (aws.ParamValidationError, aws.InvalidRegionError)):
-        return Rejected(str(error))
+        return Rejected(said)
     if isinstance(error, _UNSENT) or _never_connected(error):
-        return Unavailable(f"AWS Batch can't be reached: {error}")
+        return Unavailable(f"AWS Batch can't be reached: {said}")
     if may_have_effect:
-        return OutcomeUnknown(f"No readable answer from AWS Batch: {error}")
-    return Unavailable(f"No readable answer from AWS Batch: {error}")
+        return OutcomeUnknown(f"No readable answer from AWS Batch: {said}")
+    return Unavailable(f"No readable answer from AWS Batch: {said}")
 
 
 def _never_connected(error: aws.BotoCoreError) -> bool:

@@ -13,6 +13,7 @@ import aiohttp
 import pydantic
 
 from batchtask_api import BatchTask, OwnerReference, names
+from batchtask_api.addresses import without_login
 from batchtask_controller.tasks import (
     Conflict,
     Gone,
@@ -39,7 +40,12 @@ class Connection:
     tls: ssl.SSLContext | bool
 
     def __repr__(self) -> str:
-        return f"Connection(server={self.server!r})"
+        return f"Connection(server={self.address!r})"
+
+    @property
+    def address(self) -> str:
+        """The server as it may be shown."""
+        return without_login(self.server)
 
 
 Login = Callable[[], Connection]
@@ -58,9 +64,9 @@ class Api:
         )
 
     @property
-    def server(self) -> str:
-        """The address in use."""
-        return self._connection.server
+    def address(self) -> str:
+        """The API server in use, as it may be shown."""
+        return self._connection.address
 
     async def close(self) -> None:
         """Close all connections."""
@@ -119,8 +125,8 @@ class Api:
                 return response.status, await _json(response)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise Unreachable(
-                f"the API server at {connection.server} does not answer: "
-                f"{str(error) or type(error).__name__}"
+                f"the API server at {connection.address} does not answer: "
+                f"{without_login(str(error)) or type(error).__name__}"
             ) from None
 
 

@@ -175,7 +175,7 @@ class Process:
                 log.error(  # noqa: TRY400 - said in words
                     "the cluster at %s has no %s.%s: install the CRD (manifests/crd.yaml); looking "
                     "again every %.0f s",
-                    self._api.server,
+                    self._api.address,
                     names.PLURAL,
                     names.GROUP,
                     _API_AGAIN,

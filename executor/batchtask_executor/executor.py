@@ -57,6 +57,23 @@ class _Parts:
     inquiries: Inquiries
     tracker: Tracker
 
+    def start(self) -> None:
+        """Start the threads."""
+        self.gate.start()
+        self.writer.start()
+        self.cache.start()
+        self.inquiries.start()
+        self.checkup.start()
+
+    def stop(self) -> None:
+        """Stop them, those that were never started as well; returns at once."""
+        self.checkup.stop()
+        self.gate.stop()
+        self.writer.stop()
+        self.cache.stop()
+        self.inquiries.stop()
+        self.tasks.close()
+
 
 class BatchTaskExecutor(BaseExecutor):
     """Hands each task instance to AWS Batch by way of a BatchTask in Kubernetes.
@@ -119,17 +136,15 @@ class BatchTaskExecutor(BaseExecutor):
         """Start the threads. Bad options don't stop the scheduler: they fail the tasks."""
         try:
             self._parts = self._assemble()
-            self._parts.gate.start()
-            self._parts.writer.start()
-            self._parts.cache.start()
-            self._parts.inquiries.start()
-            self._parts.checkup.start()
+            self._parts.start()
         except (SettingsError, BadJob) as error:
             self._trouble = f"{error} (restart the scheduler after changing it)"
             self.log.error("No task can run on AWS Batch: %s", error)  # noqa: TRY400 - no bug
         except Exception as error:
             self._trouble = f"the executor didn't start: {type(error).__name__}: {error}"
             self.log.exception("The executor didn't start")
+            self.end()  # some of its threads may have
+            self._parts = None
 
     def _settings(self) -> Settings:
         return Settings.read(lambda name: self._option(SECTION, name))
@@ -325,12 +340,7 @@ class BatchTaskExecutor(BaseExecutor):
     def end(self) -> None:
         """Stop the threads; jobs go on, for the next scheduler to adopt."""
         if self._parts:
-            self._parts.checkup.stop()
-            self._parts.gate.stop()
-            self._parts.writer.stop()
-            self._parts.cache.stop()
-            self._parts.inquiries.stop()
-            self._parts.tasks.close()
+            self._parts.stop()
 
     def terminate(self) -> None:
         """Stop the threads, as end() does."""

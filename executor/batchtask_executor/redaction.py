@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from batchtask_api.addresses import without_login
+
 _CREDENTIAL: Final = re.compile(r"eyJ[A-Za-z0-9_+/=.-]{16,}")
 """How a JWT begins, and JSON in base64."""
 
@@ -11,7 +13,7 @@ _LONGEST: Final = 2000
 
 def redacted(text: str) -> str:
     """The text without anything that may be a credential."""
-    return _CREDENTIAL.sub("(redacted)", text)
+    return _CREDENTIAL.sub("(redacted)", without_login(text))
 
 
 def presentable(text: str) -> str:

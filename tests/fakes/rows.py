@@ -12,16 +12,23 @@ from batchtask_executor.following.rows import Place, Row, Rows, RowsUnavailable
 from batchtask_executor.jobs.drafts import TaskWorkload
 from batchtask_executor.jobs.tokens import queuing
 
+_AWAITED = ("pending", "queued", "running")
 _WAITS = ("scheduled", "queued", "running", "restarting")
 
 
 @dataclass
 class FakeRows:
-    """Task instances by their place. `down` makes every request fail with that error."""
+    """Task instances by their place. `down` makes every request fail with that error.
+
+    A request for one of the places in `bad`, whatever else it asks for, meets a ValueError.
+    """
 
     down: RowsUnavailable | None = None
     rows: dict[Place, Row] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
+    bad: set[Place] = field(default_factory=set)
+    callbacks: dict[str, str] = field(default_factory=dict)
+    """The states of callbacks, by their ids."""
     remake: Callable[[Any], TaskWorkload] | None = None
     """Makes a workload like the given one, with a token of its own."""
 
@@ -34,7 +41,14 @@ class FakeRows:
     def find(self, places: Collection[Place]) -> Mapping[Place, Row]:
         self._arrive("find")
         with self._lock:
+            if found := self.bad & set(places):
+                raise ValueError(f"can't read {found}")
             return {place: self.rows[place] for place in places if place in self.rows}
+
+    def awaited(self, callbacks: Collection[str]) -> Collection[str]:
+        self._arrive("awaited")
+        with self._lock:
+            return {each for each in callbacks if self.callbacks.get(each) in _AWAITED}
 
     def workload(self, place: Place, external_id: str | None) -> TaskWorkload | None:
         self._arrive("workload")
@@ -91,6 +105,9 @@ class FakeRows:
     def take(self, key: Any, state: str | None, info: Any, job_id: Any) -> None:
         """Do as the scheduler with an executor's event."""
         with self._lock:
+            if str(key) in self.callbacks:
+                self.callbacks[str(key)] = state or ""
+                return
             place, row = next(
                 (each for each in self.rows.items() if each[1].key == key), (None, None)
             )

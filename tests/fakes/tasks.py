@@ -32,7 +32,8 @@ class FakeBatchTasks:
     """One instance's tasks in one namespace, with what the API server does to them.
 
     `down` makes every request fail with that error; `fail_next` makes the next ones of an
-    operation fail, once each. `requests` counts what was asked for.
+    operation fail, once each; `lose_next` has them take effect, and their replies get lost.
+    `requests` counts what was asked for.
     """
 
     namespace: str = names.DEFAULT_NAMESPACE
@@ -43,6 +44,7 @@ class FakeBatchTasks:
     secrets: dict[str, WorkloadSecret] = field(default_factory=dict)
     requests: Counter[str] = field(default_factory=Counter)
     fail_next: dict[str, list[Exception]] = field(default_factory=dict)
+    lose_next: dict[str, list[Exception]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._changed = threading.Condition()
@@ -63,7 +65,9 @@ class FakeBatchTasks:
                 task, uid=str(uuid.uuid4()), creation_timestamp=datetime.now(UTC)
             )
             created = created.model_copy(update={"status": BatchTaskStatus()})
-            return _slim(self._store(created))
+            stored = self._store(created)
+        self._reply("create")
+        return _slim(stored)
 
     def put_workload(self, secret: WorkloadSecret) -> None:
         self._arrive("put_workload")
@@ -71,6 +75,7 @@ class FakeBatchTasks:
             owner = self.objects.get(secret.owner.name)
             if owner and owner.metadata.uid == secret.owner.uid:  # else it is collected at once
                 self.secrets[secret.name] = secret
+        self._reply("put_workload")
 
     def get(self, name: str) -> BatchTask | None:
         self._arrive("get")
@@ -115,6 +120,7 @@ class FakeBatchTasks:
             if task := self.objects.get(name):
                 spec = task.spec.model_copy(update={"cancel": True})
                 self._store(task.model_copy(update={"spec": spec}))
+        self._reply("cancel")
 
     def close(self) -> None:
         with self._changed:
@@ -187,6 +193,10 @@ class FakeBatchTasks:
         if self.down:
             raise self.down
         if waiting := self.fail_next.get(operation):
+            raise waiting.pop(0)
+
+    def _reply(self, operation: str) -> None:
+        if waiting := self.lose_next.get(operation):
             raise waiting.pop(0)
 
     def _is_ours(self, task: BatchTask) -> bool:

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from batchtask_api.addresses import without_login
 from batchtask_executor.config import SECTION, QueueSettings, Settings
 from batchtask_executor.jobs.environment import EXECUTOR
 
@@ -129,9 +130,10 @@ def _execution_api(option: Option) -> Iterator[str]:
     url = option("core", "execution_api_server_url") or option("api", "base_url") or ""
     host = urlsplit(url).hostname or "localhost"
     if host == "localhost" or host.startswith("127.") or "." not in host:
+        shown = without_login(url) or "localhost"
         yield (
-            f"the execution API is at {url or 'localhost'!r} for Airflow's own components: the "
-            "containers of the job definitions need AIRFLOW__CORE__EXECUTION_API_SERVER_URL with "
+            f"the execution API is at {shown!r} for Airflow's own components: the containers of "
+            "the job definitions need AIRFLOW__CORE__EXECUTION_API_SERVER_URL with "
             "an address that is reached from AWS"
         )
 

@@ -6,6 +6,7 @@ installed, its configuration counts. The last line and the exit code say what is
 
 import importlib
 import os
+import re
 import socket
 import ssl
 import sys
@@ -39,10 +40,11 @@ def option(section: str, name: str) -> str | None:
 
 
 def address() -> SplitResult:
-    """Where tasks report to."""
+    """Where tasks report to, without a login."""
     url = option("core", "execution_api_server_url")
     if not url:
         raise Wrong(NOT_SET, f"{VARIABLE} is not set in this container: tasks ask localhost")
+    url = re.sub("[^/?#]*@", "", url)
     try:
         found = urlsplit(url)
         is_one = found.scheme in ("http", "https") and found.hostname and found.port != 0

@@ -3,6 +3,7 @@
 from airflow.configuration import conf
 from airflow.utils.net import get_hostname
 
+from batchtask_api.addresses import without_login
 from batchtask_executor.claim.gate import Claimant
 from batchtask_executor.claim.own_id import DatabaseId
 from batchtask_executor.cluster.kube_api import KubeApi
@@ -17,4 +18,4 @@ def airflow_claimant(settings: Settings) -> Claimant:
 
 def _address() -> str:
     url: str | None = conf.get("api", "base_url", fallback=None)
-    return url or str(get_hostname())  # type: ignore[no-untyped-call]
+    return without_login(url) if url else str(get_hostname())  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from batchtask_executor.claim.instance import OwnId
 from batchtask_executor.cluster.tasks import Unavailable
+from batchtask_executor.redaction import presentable
 
 KEY: Final = "batchtask_airflow_id"
 _DESCRIPTION: Final = (
@@ -48,7 +49,8 @@ def _asked() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise Unavailable(f"Airflow's Variable {KEY} can't be read or made: {error}") from error
+        why = presentable(str(error))
+        raise Unavailable(f"Airflow's Variable {KEY} can't be read or made: {why}") from error
 
 
 def _read() -> str | None:

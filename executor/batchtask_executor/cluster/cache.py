@@ -98,7 +98,10 @@ class TaskCache(Background):
                     since = event.resource_version
                     failures = 0
                 self._stopped.wait(self._backoff.first_seconds)
-            except Gone:
+            except Gone as error:
+                if since is None:  # the list itself
+                    failures += 1
+                    self._wait(error, failures)
                 since = None
             except TasksError as error:
                 if not (isinstance(error, Unavailable) and error.is_general):

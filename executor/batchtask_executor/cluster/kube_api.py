@@ -14,6 +14,7 @@ import urllib3
 from batchtask_executor.cluster.kube_errors import refusal
 from batchtask_executor.cluster.tasks import Refused, Unavailable
 from batchtask_executor.config import SECTION, Settings
+from batchtask_executor.redaction import redacted
 
 _MERGE_PATCH: Final = "application/merge-patch+json"
 STRICT: Final = {"fieldValidation": "Strict", "fieldManager": "batchtask-executor"}
@@ -107,9 +108,9 @@ class KubeApi:
                 preload_content=stream is None,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            why = redacted(f"no answer from {connection.host} ({error})")
             raise Unavailable(
-                f"can't {doing}: no answer from {connection.host} ({error}); see [{SECTION}] "
-                "in_cluster, config_file and cluster_context"
+                f"can't {doing}: {why}; see [{SECTION}] in_cluster, config_file and cluster_context"
             ) from error
         if response.status == 401:
             self._connected = None
@@ -144,7 +145,7 @@ class _Connection:
                 )
             rest = kubernetes.client.rest.RESTClientObject(self._configuration)
         except Exception as error:  # a kubeconfig can be wrong in any way
-            raise Unavailable(f"can't {doing}: {_unusable(settings, error)}") from error
+            raise Unavailable(f"can't {doing}: {redacted(_unusable(settings, error))}") from error
         self.pool: urllib3.PoolManager = rest.pool_manager
         self._authorization: tuple[float, Mapping[str, str]] = (0.0, {})
         self.host = str(self._configuration.host).rstrip("/")

@@ -121,6 +121,7 @@ def batch_task(
     instance: str,
     priority: int,
     more_labels: Mapping[str, str] | None = None,
+    ttl_seconds: int | None = None,
 ) -> BatchTask:
     """Make the BatchTask of a workload; it names its Secret, which is created after it."""
     name = identity.name
@@ -142,6 +143,7 @@ def batch_task(
             workload=Workload(secret_name=name, container=job.container),
             airflow=identity.airflow,
             priority=max(-_INT32, min(priority, _INT32 - 1)),
+            ttl_seconds_after_finished=ttl_seconds,
         ),
     )
 

@@ -32,6 +32,7 @@ from batchtask_executor.cluster.tasks import (
     BatchTasks,
     Conflict,
     Forbidden,
+    Gone,
     NotInstalled,
     Refused,
     TasksError,
@@ -40,11 +41,15 @@ from batchtask_executor.cluster.tasks import (
 from batchtask_executor.cluster.work_queue import WorkQueue
 from batchtask_executor.complaints import Complaints
 from batchtask_executor.jobs.job import BadJob
+from batchtask_executor.jobs.tokens import MintedWorkload, NoToken
 
 log = logging.getLogger(__name__)
 
 THREADS: Final = 8
 """They hide the network's latency: two calls a task at 200 ms each make 20 tasks a second."""
+
+TOKEN_TRIES: Final = 14
+"""With the waits between them 4 to 5 minutes: so long a key may be unreadable."""
 
 _AT_ONCE: Final = 2**31
 """A priority over every task's: an end that is asked for frees room."""
@@ -57,9 +62,13 @@ class _Write:
     order: Order
     identity: Identity
     draft: Draft | None = None
+    may_exist: bool = False
+    """Its creation was asked for."""
     created: BatchTask | None = None
     failures: int = 0
-    told: type[TasksError] | None = None
+    without_token: int = 0
+    """How many tries in a row there was no token."""
+    told: type[Exception] | None = None
     is_cancelled: bool = False
     begun: float = field(default_factory=time.monotonic)
 
@@ -156,20 +165,21 @@ class Writer:
             self._give_up(item, str(error))
         except Unavailable as error:
             self._put_off(item, error, retry_after=error.retry_after, is_general=error.is_general)
-        except (Forbidden, NotInstalled, Conflict) as error:
+        except (TasksError, NoToken) as error:
             self._put_off(item, error)
         else:
             self._answered()
 
     def _write(self, write: _Write) -> None:
         """Go on with the order from where it stopped."""
-        if self._is_cancelled(write):
+        if write.is_cancelled:
+            self._take_back(write)
             return
         draft = write.draft = write.draft or write.order.draft(write.identity)
+        minted = self._minted(write, draft)  # first: without a token there is to be no task
         created = write.created or self._create(write, draft)
         if created is None:
             return
-        minted = draft.mint()
         self._tasks.put_workload(workload_secret(created, minted.content, minted.expires))
         self._close(write)
         took = time.monotonic() - write.begun
@@ -177,6 +187,10 @@ class Writer:
 
     def _create(self, write: _Write, draft: Draft) -> BatchTask | None:
         """Create the task, or find that it was; None if that leaves nothing more to do now."""
+        if write.is_cancelled:  # while its workload was made
+            self._take_back(write)
+            return None
+        write.may_exist = True
         try:
             created = self._tasks.create(draft.task)
         except AlreadyExists:
@@ -203,7 +217,7 @@ class Writer:
         if new == old:
             raise Refused(f"BatchTask {new.name} is there already, and not of this queuing")
         write.identity = new
-        write.draft = None
+        write.draft, write.may_exist = None, False
         with self._lock:
             self._open[new.name] = write
         self._reports.put(Renamed(old.name, new.name))
@@ -221,10 +235,24 @@ class Writer:
         with self._lock:
             self._cancelling.discard(cancel.name)
 
-    def _is_cancelled(self, write: _Write) -> bool:
-        if write.is_cancelled:
-            self._close(write)
-        return write.is_cancelled
+    def _minted(self, write: _Write, draft: Draft) -> MintedWorkload:
+        try:
+            minted = draft.mint()
+        except NoToken as error:
+            write.without_token += 1
+            if write.without_token >= TOKEN_TRIES:
+                raise Refused(str(error)) from error
+            raise
+        write.without_token = 0
+        return minted
+
+    def _take_back(self, write: _Write) -> None:
+        """Drop what was cancelled; no answer to its creation is no proof that there is no task."""
+        if write.may_exist and write.created is None:
+            there = self._tasks.get(write.identity.name)
+            if there is not None and _is_same(there, write.identity):
+                self._ask_to_stop(write.identity.name)
+        self._close(write)
 
     def _close(self, write: _Write) -> None:
         with self._lock:
@@ -246,7 +274,7 @@ class Writer:
     def _put_off(
         self,
         item: _Write | _Cancel,
-        error: TasksError,
+        error: TasksError | NoToken,
         *,
         retry_after: float | None = None,
         is_general: bool = False,
@@ -280,9 +308,9 @@ class Writer:
             with self._lock:
                 self._outages = 0
 
-    def _tell(self, write: _Write, error: TasksError) -> None:
+    def _tell(self, write: _Write, error: TasksError | NoToken) -> None:
         """Report why the order waits, once a reason; a hiccup that the next try ends is none."""
-        is_hiccup = isinstance(error, Unavailable | Conflict)
+        is_hiccup = isinstance(error, Unavailable | Conflict | Gone | NoToken)
         if write.told is type(error) or (is_hiccup and write.failures + self._outages < 2):
             return
         write.told = type(error)

@@ -4,19 +4,22 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from airflow.executors.workloads import ExecuteTask
+from airflow.models.callback import ACTIVE_STATES, Callback
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import select, tuple_
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from sqlalchemy.orm import Session, joinedload
 
 from batchtask_api import AirflowIdentity
 from batchtask_executor.cluster.manifest import external_id
 from batchtask_executor.following.rows import Place, Row, Rows, RowsUnavailable
+from batchtask_executor.redaction import presentable
 
 _CHUNK: Final = 500
 """Rows a SELECT: four parameters each, and the least that a database takes is 2,000 or so."""
@@ -38,6 +41,8 @@ _COLUMNS: Final = (
     TaskInstance.last_heartbeat_at,
     TaskInstance.pid,
 )
+
+_T = TypeVar("_T", str, Place)
 
 Sessions = Callable[[], AbstractContextManager[Session]]
 
@@ -71,6 +76,18 @@ class DatabaseRows:
                 for each in session.execute(chosen):
                     row = self._row(each)
                     found[each.dag_id, each.task_id, each.run_id, each.map_index] = row
+        return found
+
+    def awaited(self, callbacks: Collection[str]) -> Collection[str]:
+        """Read the states of these callbacks; see the port."""
+        found: set[str] = set()
+        for chunk in _chunks(callbacks):
+            with self._reading() as session:
+                chosen = select(Callback.id).where(
+                    Callback.id.in_([UUID(each) for each in chunk]),
+                    Callback.state.in_(ACTIVE_STATES),
+                )
+                found.update(map(str, session.scalars(chosen)))
         return found
 
     def workload(self, place: Place, external_id: str | None) -> ExecuteTask | None:
@@ -114,12 +131,15 @@ class DatabaseRows:
         try:
             with self._sessions() as session:
                 yield session
+        except DataError:
+            raise  # it is about a value that was asked for, and not about the database
         except SQLAlchemyError as error:
-            raise RowsUnavailable(f"can't read Airflow's task instances: {error}") from error
+            why = presentable(str(error))
+            raise RowsUnavailable(f"can't read Airflow's task instances: {why}") from error
 
 
-def _chunks(places: Collection[Place]) -> Iterator[Sequence[Place]]:
-    left = iter(sorted(places))
+def _chunks(of: Collection[_T]) -> Iterator[Sequence[_T]]:
+    left = iter(sorted(of))
     while chunk := list(islice(left, _CHUNK)):
         yield chunk
 

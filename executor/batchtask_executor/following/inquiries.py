@@ -36,11 +36,26 @@ class Remake:
 
 
 @dataclass(frozen=True, slots=True)
+class Await:
+    """Does Airflow wait for the end of this callback?"""
+
+    about: str
+    callback: str
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """The row, None if it isn't there."""
 
     about: str
     row: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """The row can't be read, which says nothing of it: ask again some other time."""
+
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +68,26 @@ class Remade:
 
 @dataclass(frozen=True, slots=True)
 class NotRemade:
-    """The workload can't be made; why, for people."""
+    """The workload can't be made now; why, for people."""
 
     about: str
     message: str
 
 
-Question = Look | Remake
-Answer = Looked | Remade | NotRemade
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """Whether Airflow waits for the end of the callback."""
+
+    about: str
+    is_awaited: bool
+
+
+Question = Look | Remake | Await
+Answer = Looked | Unread | Remade | NotRemade | Awaited
+
+
+class _NoAnswer(Exception):
+    """One question can't be answered; others can."""
 
 
 class Inquiries(Background):
@@ -123,21 +150,51 @@ class Inquiries(Background):
     def _answer(self, waiting: Sequence[Question]) -> list[Question]:
         """Answer what is asked, and return nothing: what raises is asked again as a whole."""
         looks = [question for question in waiting if isinstance(question, Look)]
-        found = self._rows.find({look.place for look in looks}) if looks else {}
-        remade = [self._remake(each) for each in waiting if isinstance(each, Remake)]
-        for look in looks:
-            self._answers.put(Looked(look.about, found.get(look.place)))
-        for each in remade:
-            self._answers.put(each)
+        remakes = [question for question in waiting if isinstance(question, Remake)]
+        awaits = [question for question in waiting if isinstance(question, Await)]
+        for answer in [*self._look(looks), *map(self._remake, remakes), *self._await(awaits)]:
+            self._answers.put(answer)
         return []
+
+    def _look(self, looks: Sequence[Look]) -> Sequence[Answer]:
+        """Read the rows with few requests: by halves where one of them can't be read."""
+        if not looks:
+            return []
+        try:
+            found = self._rows.find({look.place for look in looks})
+        except RowsUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told, and no other look is to suffer
+            if len(looks) == 1:
+                self._complain(f"The row of {looks[0].place} can't be read", error)
+                return [Unread(looks[0].about)]
+            half = len(looks) // 2
+            return [*self._look(looks[:half]), *self._look(looks[half:])]
+        return [Looked(look.about, found.get(look.place)) for look in looks]
+
+    def _await(self, awaits: Sequence[Await]) -> Sequence[Answer]:
+        """Ask for the callbacks; where none can be read their ends are told: twice is no harm."""
+        callbacks = {each.callback for each in awaits}
+        try:
+            awaited = self._rows.awaited(callbacks) if callbacks else callbacks
+        except RowsUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told
+            self._complain("Airflow's callbacks can't be read", error)
+            awaited = callbacks
+        return [Awaited(each.about, each.callback in awaited) for each in awaits]
 
     def _remake(self, question: Remake) -> Answer:
         try:
             workload = self._rows.workload(question.place, question.queued_under)
         except RowsUnavailable:
             raise
-        except Exception as error:
-            log.exception("The workload of %s can't be made anew", question.place)
+        except Exception as error:  # noqa: BLE001 - it is told
+            self._complain(f"The workload of {question.place} can't be made anew", error)
             why = presentable(repr(error))
             return NotRemade(question.about, f"its workload can't be made anew: {why}")
         return Remade(question.about, workload)
+
+    def _complain(self, what: str, error: Exception) -> None:
+        self._complaints.about(_NoAnswer(f"{what}: {presentable(repr(error))}"))
+        log.debug("%s", what, exc_info=error)

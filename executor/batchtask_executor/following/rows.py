@@ -47,10 +47,16 @@ class Row:
 
 
 class Rows(Protocol):
-    """Reads task instances; used by one thread. Every method may raise RowsUnavailable."""
+    """Reads task instances; used by one thread. Every method may raise RowsUnavailable.
+
+    Whatever else it raises is due to a place that it was asked for: others can be read.
+    """
 
     def find(self, places: Collection[Place]) -> Mapping[Place, Row]:
         """Read these rows; those that aren't there are left out."""
+
+    def awaited(self, callbacks: Collection[str]) -> Collection[str]:
+        """Of the callbacks of these ids, all UUIDs, those whose end Airflow waits for."""
 
     def workload(self, place: Place, external_id: str | None) -> TaskWorkload | None:
         """Make anew what the scheduler handed over; None unless it is queued under that id."""

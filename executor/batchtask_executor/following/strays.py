@@ -1,12 +1,12 @@
 """Tasks of this instance that no scheduler here follows: whose end nobody would ask for."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from batchtask_api import BatchTask
 from batchtask_executor.cluster.cache import TaskCache
-from batchtask_executor.cluster.manifest import named
+from batchtask_executor.cluster.manifest import named, task_name
 from batchtask_executor.following import ledger
 from batchtask_executor.following.adoption import is_dated
 from batchtask_executor.following.inquiries import Look
@@ -33,6 +33,15 @@ class Strays:
         self._asked: set[str] = set()
         """Those about whose rows a question is under way: the database may be down for hours."""
 
+    def names_of(self, external_id: str) -> Collection[str]:
+        """The tasks of this id: its first, which may not be seen yet, and those made again."""
+        first = task_name(external_id)
+        return {first} | {
+            task.metadata.name
+            for task in self._cache.known()
+            if task.metadata.name.startswith(first) and _is_live(task)
+        }
+
     def looks(self, table: TaskTable, now: datetime) -> Iterator[Look]:
         """Ask about the rows of all, now and then."""
         if self._look_at is not None and now < self._look_at:
@@ -45,6 +54,10 @@ class Strays:
         for name in live.keys() - self._asked:
             self._asked.add(name)
             yield Look(name, _place(live[name]))
+
+    def unread(self, name: str) -> None:
+        """Take note that its row couldn't be read: it is asked for again."""
+        self._asked.discard(name)
 
     def is_to_end(self, name: str, row: Row | None, now: datetime) -> bool:
         """Whether one is to be cancelled, by its row."""
@@ -76,6 +89,10 @@ def _is_stray(task: BatchTask, table: TaskTable) -> bool:
     found = named(task.metadata.name)
     if found is None or task.spec.airflow is None or found[0] in table:
         return False
+    return _is_live(task)
+
+
+def _is_live(task: BatchTask) -> bool:
     return not (task.status.phase.is_finished or task.spec.cancel or task.is_deleting)
 
 

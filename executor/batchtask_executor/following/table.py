@@ -39,6 +39,8 @@ class Entry:
     """What its user was told of it."""
     written_at: datetime | None = None
     """When its workload was known to be in the cluster."""
+    unmade_since: datetime | None = None
+    """Since when its workload is to be made anew, and can't be."""
     end: End | None = None
     """How it ended; it stays until Airflow has taken that in."""
     event: str = "batchtask failed"

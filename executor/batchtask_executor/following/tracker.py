@@ -18,21 +18,22 @@ from batchtask_executor.cluster.manifest import (
     external_id_from,
     named,
     queuing_of,
-    task_name,
 )
 from batchtask_executor.cluster.orders import Delayed, Order, Rejected, Renamed, Report, Written
 from batchtask_executor.cluster.writer import Writer
 from batchtask_executor.following import ledger
 from batchtask_executor.following.adoption import Adoptable
-from batchtask_executor.following.errands import Errands, Over
+from batchtask_executor.following.errands import Errands
 from batchtask_executor.following.inquiries import (
     Answer,
+    Awaited,
     Inquiries,
     Look,
     Looked,
     NotRemade,
     Remade,
     Remake,
+    Unread,
 )
 from batchtask_executor.following.ledger import Known, Terms, verdict
 from batchtask_executor.following.metrics import Metrics
@@ -60,6 +61,8 @@ LOOK_EVERY: Final = timedelta(seconds=15)
 """How often the rows of all tasks are read: so long a marked or cleared task goes unnoticed."""
 REPEAT_AFTER: Final = timedelta(seconds=5)
 """Airflow takes an end in right after the heartbeat that told it; a row read before is no proof."""
+REMAKE_FOR: Final = timedelta(minutes=5)
+"""So long a workload that can't be made anew, for want of a token for example, is tried again."""
 REWRITE_AFTER: Final = timedelta(minutes=2)
 """The controller looks at a task that lacks a token once a minute."""
 AT_ONCE: Final = 1000
@@ -134,7 +137,8 @@ class Tracker:
         if self._table.current(key) or (given and given in self._table):
             return False
         if given:
-            self._cancel(task_name(given))
+            for name in self._strays.names_of(given):
+                self._cancel(name)
         return True
 
     # -- what the threads bring -------------------------------------------------------------------
@@ -221,11 +225,12 @@ class Tracker:
         for milestone in entry.milestones.passed(task, self._log_group):
             self._note(entry, milestone.event, milestone.text)
 
-    def _over(self, over: Over | None) -> None:
-        """Tell of the end of what is no task instance: no row says whether Airflow took it in."""
-        if over is not None:
+    def _over(self, over: Ended | Freed | None) -> None:
+        """Tell of the end of what is no task instance: Airflow always takes it in."""
+        if isinstance(over, Ended):
             _guard(self._metrics.ended, over.end)
-            self._words.append(Ended(over.key, over.end))
+        if over is not None:
+            self._words.append(over)
 
     def _outcome(self, task: BatchTask) -> Outcome:
         return outcome(task, self._log_group)
@@ -263,20 +268,26 @@ class Tracker:
                 continue
             entry.asked_about, entry.is_urgent = entry.end, False
             looks.append(Look(entry.external_id, entry.place))
-        self._inquiries.put([*looks, *self._strays.looks(self._table, now)])
+        strays = self._strays.looks(self._table, now)
+        self._inquiries.put([*looks, *strays, *self._errands.questions()])
 
     def _take_answer(self, answer: Answer, now: datetime) -> None:
         entry = self._table.get(answer.about)
         match answer:
+            case Awaited(about=about, is_awaited=is_awaited):
+                self._over(self._errands.take_answer(about, is_awaited=is_awaited))
             case Looked(row=row) if entry is None:
                 self._stray(answer.about, row, now)
             case Looked(row=row) if entry is not None:
                 self._looked(entry, row, now)
+            case Unread(about=about) if entry is None:
+                self._strays.unread(about)
+            case Unread() if entry is not None:
+                entry.was_answered()
             case Remade(workload=workload) if entry is not None:
                 self._remade(entry, workload)
             case NotRemade(message=message) if entry is not None:
-                entry.is_written = True
-                self._ended(entry, Stopped(message))
+                self._not_remade(entry, message, now)
 
     def _looked(self, entry: Entry, row: Row | None, now: datetime) -> None:
         if not entry.was_answered():
@@ -319,6 +330,8 @@ class Tracker:
             self._ended(entry, known.seen)  # after the row was read: that is to be read again
             return
         decided = verdict(row, known, self._terms, now)
+        if entry.is_written and not isinstance(decided, ledger.Write):
+            entry.unmade_since = None
         if isinstance(decided, ledger.Hold):
             entry.unwanted_since = entry.unwanted_since or now
             return
@@ -405,7 +418,17 @@ class Tracker:
         under = row.external_id if row else entry.external_id
         self._inquiries.put([Remake(entry.external_id, entry.place, under)])
 
+    def _not_remade(self, entry: Entry, message: str, now: datetime) -> None:
+        """Leave it to the next look at its row, which has it made again if it is still wanted."""
+        entry.is_written = True
+        if entry.unmade_since is None:
+            entry.unmade_since = now
+            self._note(entry, "batchtask delayed", f"{message}; will retry")
+        elif now - entry.unmade_since >= REMAKE_FOR:
+            self._ended(entry, Stopped(message))
+
     def _remade(self, entry: Entry, workload: TaskWorkload | None) -> None:
+        entry.unmade_since = None
         if workload is not None:
             entry.queuing = entry.queuing or queuing(workload.token)
             self.submit([self._order(entry, workload)])

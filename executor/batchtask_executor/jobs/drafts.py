@@ -55,7 +55,7 @@ class Drafts:
     settings: Settings
     builder: JobBuilder
     generator: Callable[[], TokenGenerator]
-    """Airflow's token generator; it reads the signing key when it is first asked for."""
+    """Gives Airflow's token generator."""
     executors: Executors | None = None
     """What the jobs' containers are told of Airflow's executors."""
 
@@ -77,8 +77,9 @@ class Drafts:
             instance=self.settings.instance,
             priority=facts.priority,
             more_labels=facts.labels,
+            ttl_seconds=facts.ttl_seconds,
         )
         life = self.settings.token_life
         return Draft(
-            task, lambda: minted(workload, facts.subject, self.generator(), life), notes=job.notes
+            task, lambda: minted(workload, facts.subject, self.generator, life), notes=job.notes
         )

@@ -1,14 +1,17 @@
 """The task's token: minted for as long as a job may wait, and put into the workload."""
 
 import base64
+import contextlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, Self
 
 from pydantic import SecretStr
+
+from batchtask_executor.redaction import presentable
 
 
 class TokenGenerator(Protocol):
@@ -16,6 +19,10 @@ class TokenGenerator(Protocol):
 
     def generate(self, extras: dict[str, Any] | None, *, valid_for: float | None) -> str:
         """Sign a token with these claims, good for so many seconds."""
+
+
+class NoToken(Exception):
+    """Airflow's generator gave no token: its key can't be read now, or at all."""
 
 
 class AirflowWorkload(Protocol):
@@ -64,21 +71,42 @@ def queuing(token: str) -> Queuing:
 
 
 def minted(
-    workload: AirflowWorkload, subject: str, generator: TokenGenerator, life: timedelta
+    workload: AirflowWorkload,
+    subject: str,
+    generator: Callable[[], TokenGenerator],
+    life: timedelta,
 ) -> MintedWorkload:
     """Put a fresh token into the workload: the scheduler's own ends before most queues do.
 
     Args:
         workload: the workload as the scheduler made it.
         subject: the task instance's id: the token starts this one task and opens nothing else.
-        generator: Airflow's, which holds the signing key.
+        generator: gives Airflow's, which reads the signing key when it is first asked for.
         life: for how long it is to be good.
+
+    Raises:
+        NoToken: the generator can't be had, or doesn't sign.
     """
     extras = {"sub": subject, "scope": "workload"}
-    token = generator.generate(extras, valid_for=life.total_seconds())
+    with signing():
+        token = generator().generate(extras, valid_for=life.total_seconds())
     content = workload.model_copy(update={"token": token}).model_dump_json()
     expires = datetime.fromtimestamp(_claims(token)["exp"], tz=UTC)
     return MintedWorkload(SecretStr(content), expires)
+
+
+@contextlib.contextmanager
+def signing() -> Iterator[None]:
+    """Tell what Airflow's generator raises from other trouble; that may be anything.
+
+    Raises:
+        NoToken: instead of it.
+    """
+    try:
+        yield
+    except Exception as error:
+        why = presentable(f"{type(error).__name__}: {error}")
+        raise NoToken(f"Airflow's token generator gives no token: {why}") from error
 
 
 def _claims(token: str) -> dict[str, Any]:

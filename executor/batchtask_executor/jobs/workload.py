@@ -12,6 +12,10 @@ from batchtask_executor.jobs.tokens import Queuing
 FIRST: Final = 2**31 - 1
 """The priority of what completes work that was begun: Airflow has it go before all tasks."""
 
+_CALLBACK_TTL_SECONDS: Final = 86400
+"""A callback's end stands nowhere but in its BatchTask: a success stays for as long as a failure,
+since the scheduler that is to tell it may be cut off."""
+
 _DEFAULT_QUEUE: Final = "default"
 
 
@@ -36,6 +40,8 @@ class Facts:
     priority: int
     executor_config: object = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    ttl_seconds: int | None = None
+    """How long its BatchTask stays after its end; None: for as long as the controller has it."""
 
     @classmethod
     def of(cls, workload: Any) -> Self:
@@ -50,7 +56,8 @@ class Facts:
                 labels = {names.LABEL_WORKLOAD: "callback"}
                 if isinstance(dag_id := data.get("dag_id"), str):
                     labels[names.LABEL_DAG_ID] = label(dag_id)
-                return cls(workload.callback.id, _queue(data.get("queue")), FIRST, None, labels)
+                queue, ttl = _queue(data.get("queue")), _CALLBACK_TTL_SECONDS
+                return cls(workload.callback.id, queue, FIRST, None, labels, ttl)
             case Kind.CONNECTION_TEST:
                 labels = {names.LABEL_WORKLOAD: "connection-test"}
                 subject = str(workload.connection_test_id)

@@ -34,8 +34,9 @@ def run(tmp_path: Path, function: str) -> subprocess.CompletedProcess[str]:
         path=f"callbacks.{function}",
         kwargs={"where": str(tmp_path / "told")},
     )
-    generator = ExecutorOver(FakeBatchTasks()).jwt_generator
-    content = minted(workload, Facts.of(workload).subject, generator, timedelta(hours=1)).content
+    idle = ExecutorOver(FakeBatchTasks())
+    subject, hour = Facts.of(workload).subject, timedelta(hours=1)
+    content = minted(workload, subject, lambda: idle.jwt_generator, hour).content
     return subprocess.run(
         [sys.executable, *COMMAND[1:], content.get_secret_value()],
         env=os.environ

@@ -167,10 +167,11 @@ def test_what_is_no_address(find: Find, url: str) -> None:
     is_wrong(seen, probe_script.NOT_SET, "not like https://host/execution/")
 
 
-def test_a_name_that_nobody_knows(find: Find) -> None:
-    seen = find({URL: "https://airflow-api-server.invalid/execution/"})
+def test_a_name_that_nobody_knows_is_told_without_the_login(find: Find) -> None:
+    seen = find({URL: "https://me:secret@airflow-api-server.invalid/execution/"})
 
     is_wrong(seen, probe_script.NO_NAME, "DNS: airflow-api-server.invalid has no address here")
+    assert "secret" not in str(seen[0].status.log_tail)
 
 
 def test_a_port_that_nobody_listens_on(find: Find) -> None:

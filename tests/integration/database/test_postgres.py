@@ -1,21 +1,27 @@
 """What only a database with locks and several schedulers shows."""
 
+import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from airflow.models.callback import Callback
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
-from sqlalchemy import create_engine, select, update
+from airflow.utils.state import CallbackState
+from sqlalchemy import create_engine, insert, select, update
 from sqlalchemy.orm import Session
 
 from batchtask_api import AirflowIdentity, Phase
 from batchtask_executor.following.database import DatabaseRows
+from batchtask_executor.following.inquiries import Answer, Inquiries, Look, Looked
 from batchtask_executor.following.rows import RowsUnavailable
 from fakes.airflow_database import DAG_ID, RUN_ID, AirflowDatabase
+from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 from integration.database.conftest import StartScheduler
 from integration.database.test_scheduler import SUCCESS, name_of, queued, running
-from unit.executor.test_following import SUBMITTED, failed
+from unit.executor.following import SUBMITTED, failed
 
 
 def test_an_event_dropped_for_a_lock_is_told_again(
@@ -157,6 +163,55 @@ def _key(of: AirflowIdentity) -> TaskInstanceKey:
 
 def _place(task_id: str) -> Any:
     return (DAG_ID, task_id, RUN_ID, -1)
+
+
+@pytest.mark.parametrize("bad", [("a\0b", -1), ("load", 2**70)], ids=["NUL", "number"])
+def test_a_place_that_the_database_takes_no_question_about_keeps_no_other_from_its_answer(
+    database: AirflowDatabase, bad: tuple[str, int]
+) -> None:
+    """They stand in BatchTasks, which Airflow isn't alone in making."""
+    database.write_run("load")
+    task_id, map_index = bad
+    inquiries = Inquiries(DatabaseRows(lambda: None, _key))
+    inquiries.put([Look("bad", (DAG_ID, task_id, RUN_ID, map_index)), Look("good", _place("load"))])
+    answers: list[Answer] = []
+
+    def are_there() -> bool:
+        answers.extend(inquiries.drain())
+        return len(answers) == 2
+
+    inquiries.start()
+
+    until(are_there)
+    inquiries.stop()
+    inquiries.join(5)
+    (row,) = [each.row for each in answers if isinstance(each, Looked) and each.about == "good"]
+    assert row is not None
+    assert row.ti_id == str(database.of().id)
+
+
+def test_the_callbacks_that_airflow_waits_for_are_those_that_are_not_over(
+    database: AirflowDatabase,
+) -> None:
+    ids = {state: str(uuid.uuid4()) for state in CallbackState}
+    with database.session() as session:
+        for state, callback_id in ids.items():
+            session.execute(
+                insert(Callback).values(
+                    id=uuid.UUID(callback_id),
+                    type="executor",
+                    fetch_method="import_path",
+                    data={},
+                    state=state,
+                    priority_weight=1,
+                    created_at=datetime.now(UTC),
+                )
+            )
+
+    found = DatabaseRows(lambda: None, _key).awaited({*ids.values(), str(uuid.uuid4())})
+
+    waits = (CallbackState.PENDING, CallbackState.QUEUED, CallbackState.RUNNING)
+    assert found == {ids[state] for state in waits}
 
 
 def test_more_rows_than_a_select_takes_are_read(database: AirflowDatabase) -> None:

@@ -18,7 +18,7 @@ from fakes.airflow_database import AirflowDatabase, Scheduler
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 from integration.database.conftest import StartScheduler
-from unit.executor.test_following import SUBMITTED, failed
+from unit.executor.following import SUBMITTED, failed
 
 EndStatus = dict[str, Any]
 SUCCESS: EndStatus = {"phase": Phase.SUCCEEDED}

@@ -37,11 +37,12 @@ def test_a_callback_goes_all_the_way(cluster: ServedCluster, start: StartExecuto
 def test_the_next_scheduler_finds_its_end(cluster: ServedCluster, start: StartExecutor) -> None:
     executor = start(cluster)
     workload = execute_callback(ID)
+    executor.rows.callbacks[ID] = "queued"
     executor.queue_workload(workload, None)  # type: ignore[arg-type]
     executor.loop_until(lambda: cluster.workload(NAME))
     executor.end()
 
-    heir = start(cluster)
+    heir = start(cluster, rows=executor.rows)
     cluster.set_status(NAME, phase=Phase.SUCCEEDED, job_id="1a2b")
 
     assert heir.loop_until_event(workload.key)[0] == "success"

@@ -607,6 +607,16 @@ def test_what_botocore_raises_has_its_meaning(
     assert type(translate(error, may_have_effect=True)) is kind
 
 
+@pytest.mark.parametrize("of", [aws.EndpointConnectionError, aws.ReadTimeoutError])
+def test_the_login_in_an_endpoint_is_not_told(of: type[aws.HTTPClientError]) -> None:
+    error = of(endpoint_url="https://me:secret@batch.example.com/v1/submitjob", error="refused")
+
+    told = str(translate(error, may_have_effect=True))
+
+    assert "https://***@batch.example.com" in told
+    assert "secret" not in told
+
+
 @pytest.mark.parametrize("status", [*range(300, 400), *range(500, 600), 408, 0])
 def test_no_status_that_may_hide_a_success_proves_anything(status: int) -> None:
     found = translate(client_error("ServerException", status), may_have_effect=True)

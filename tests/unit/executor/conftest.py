@@ -27,6 +27,16 @@ def configured(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.fixture
+def heir(executor: ExecutorOver, cluster: FakeBatchTasks) -> Iterator[ExecutorOver]:
+    """The next scheduler's executor; `take_over` starts it."""
+    heir = ExecutorOver(cluster, rows=executor.rows, parallelism=10)
+    heir.job_id = 2
+    yield heir
+    heir.end()
+    heir.wait_for_the_end()
+
+
+@pytest.fixture
 def executor(configured: pytest.MonkeyPatch, cluster: FakeBatchTasks) -> Iterator[ExecutorOver]:
     del configured
     executor = ExecutorOver(cluster, parallelism=5000)

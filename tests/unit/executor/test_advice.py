@@ -39,6 +39,12 @@ def test_where_all_is_well_nothing_is_said() -> None:
             "http://airflow-api-server:8080/execution/",
             "'http://airflow-api-server:8080/execution/' for Airflow's own components",
         ),
+        (
+            "core",
+            "execution_api_server_url",
+            "http://airflow:p@ssword@airflow-api-server:8080/execution/",
+            "'http://***@airflow-api-server:8080/execution/' for",
+        ),
         ("logging", "remote_logging", "False", "[logging] remote_logging is off"),
         (
             "aws_batch_executor",

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -6,7 +7,7 @@ from batchtask_api import AirflowIdentity, BatchTask, Phase
 from batchtask_executor.backoff import Backoff
 from batchtask_executor.cluster.cache import Change, TaskCache
 from batchtask_executor.cluster.manifest import Identity, batch_task
-from batchtask_executor.cluster.tasks import Forbidden, NotInstalled, TasksError, Unavailable
+from batchtask_executor.cluster.tasks import Forbidden, Gone, NotInstalled, TasksError, Unavailable
 from batchtask_executor.jobs.job import Job
 from batchtask_executor.jobs.tokens import Queuing
 from fakes.awaiting import until
@@ -55,6 +56,24 @@ def test_what_is_there_and_what_comes_is_told(cache: TaskCache, cluster: FakeBat
     assert changes_of(cache).keys() == {"bt-2"}
     assert cache.get("bt-1") is not None
     assert cache.get("bt-other") is None
+
+
+def test_a_list_that_is_gone_before_it_is_whole_is_not_asked_for_without_a_pause(
+    cluster: FakeBatchTasks,
+) -> None:
+    cluster.create(task("1"))
+    cluster.fail_next["list"] = [Gone("the continue token is too old")] * 2
+    cache = TaskCache(cluster, backoff=Backoff(first_seconds=0.2, most_seconds=0.2))
+    began = time.monotonic()
+
+    cache.start()
+
+    until(lambda: cache.last_complete)
+    assert time.monotonic() - began > 0.3
+    assert cluster.requests["list"] == 3
+    cache.stop()
+    cluster.close()
+    cache.join(5)
 
 
 def test_several_changes_of_a_task_are_told_as_the_last(

@@ -14,6 +14,7 @@ from fakes.airflow import execute_callback
 from fakes.airflow_bases import ExecutorOn34
 from fakes.executors import ExecutorOver, options
 from fakes.tasks import FakeBatchTasks
+from unit.executor.following import settle
 
 ID = "4d828a62-a417-4936-a7a6-2b3fabacecab"
 NAME = f"bt-cb-{ID}"
@@ -32,8 +33,14 @@ def executor(
     executor.wait_for_the_end()
 
 
-def written(executor: ExecutorOver, cluster: FakeBatchTasks, **data: Any) -> None:
+def queue(executor: ExecutorOver, **data: Any) -> None:
+    """Queue it as the scheduler does."""
+    executor.rows.callbacks[ID] = "queued"
     executor.queue_workload(execute_callback(ID, **data), None)  # type: ignore[arg-type]
+
+
+def written(executor: ExecutorOver, cluster: FakeBatchTasks, **data: Any) -> None:
+    queue(executor, **data)
     executor.loop_until(lambda: NAME in cluster.secrets)
 
 
@@ -43,6 +50,7 @@ def test_it_becomes_a_task_named_by_its_id(executor: ExecutorOver, cluster: Fake
     task = cluster.objects[NAME]
     assert task.spec.job == {"jobQueue": "analytics", "jobDefinition": "worker:7"}
     assert task.spec.airflow is None
+    assert task.spec.ttl_seconds_after_finished == 86400
     assert task.metadata.labels == {
         names.LABEL_INSTANCE: "airflow",
         names.LABEL_WORKLOAD: "callback",
@@ -68,7 +76,7 @@ def test_it_goes_before_every_task(configured: pytest.MonkeyPatch, cluster: Fake
     executor = ExecutorOver(cluster, parallelism=1)
     executor.start()
     executor.queue(priority_weight=1000)
-    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(executor)
 
     executor.loop()
 
@@ -113,7 +121,7 @@ def test_one_that_is_refused_fails_with_the_reason(
     executor: ExecutorOver, cluster: FakeBatchTasks
 ) -> None:
     cluster.fail_next["create"] = [Refused("spec.job.jobQueue: too long")]
-    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(executor)
 
     assert executor.loop_until_event(KEY) == ("failed", "spec.job.jobQueue: too long")
 
@@ -125,7 +133,7 @@ def test_without_usable_options_it_fails_and_stops_nothing(
         configured.setenv(name, value)
     executor = ExecutorOver(cluster)
     executor.start()
-    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(executor)
 
     state, info = executor.loop_until_event(KEY)
 
@@ -141,10 +149,10 @@ def test_one_queued_again_by_the_next_scheduler_is_one_task(
     executor.end()
     executor.wait_for_the_end()
     cluster._is_closed = False
-    heir = type(executor)(cluster)
+    heir = type(executor)(cluster, rows=executor.rows)
     heir.start()
 
-    heir.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(heir)
     heir.loop_until(lambda: not heir._parts.writer._open)  # type: ignore[union-attr]
     cluster.set_status(NAME, phase=Phase.SUCCEEDED)
 
@@ -161,30 +169,46 @@ def test_one_queued_again_after_its_end_is_over_at_once(
     cluster.set_status(NAME, phase=Phase.SUCCEEDED)
     executor.loop_until_event(KEY)
 
-    executor.queue_workload(execute_callback(ID), None)  # type: ignore[arg-type]
+    queue(executor)
 
     assert executor.loop_until_event(KEY)[0] == "success"
     assert not executor.running
     assert len(cluster.objects) == 1
 
 
-def test_one_whose_task_no_list_ever_showed_fails(
-    configured: pytest.MonkeyPatch, cluster: FakeBatchTasks
-) -> None:
+@pytest.fixture
+def cut_off(configured: pytest.MonkeyPatch, cluster: FakeBatchTasks) -> Iterator[ExecutorOver]:
+    """An executor that wrote one, whose task was deleted before any list showed it."""
+    del configured
     cluster.fail_next["list"] = [Unavailable("no answer")] * 100_000
     executor = ExecutorOver(cluster)
     executor.start()
     written(executor, cluster)
-    executor.loop_until(lambda: not executor._parts.writer._open)  # type: ignore[union-attr]
-    executor.loop()
+    settle(executor)
     cluster.lose(NAME)
+    yield executor
+    executor.end()
+    executor.wait_for_the_end()
+
+
+def test_one_whose_task_no_list_ever_showed_fails(
+    cut_off: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    cluster.fail_next.clear()
+
+    state, info = cut_off.loop_until_event(KEY)
+    assert (state, "was deleted" in info) == ("failed", True)
+
+
+def test_one_that_another_scheduler_told_of_is_not_failed_for_want_of_its_task(
+    cut_off: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    cut_off.rows.callbacks[ID] = "success"
 
     cluster.fail_next.clear()
 
-    state, info = executor.loop_until_event(KEY)
-    assert (state, "was deleted" in info) == ("failed", True)
-    executor.end()
-    executor.wait_for_the_end()
+    assert not cut_off.loop_until(lambda: not cut_off.running)
+    assert cut_off.rows.callbacks[ID] == "success"
 
 
 @pytest.mark.parametrize("ends_meanwhile", [True, False])
@@ -195,7 +219,7 @@ def test_the_next_scheduler_reports_the_end_of_one_that_it_did_not_queue(
     executor.end()
     executor.wait_for_the_end()
     cluster._is_closed = False
-    heir = type(executor)(cluster)
+    heir = type(executor)(cluster, rows=executor.rows)
     if ends_meanwhile:
         cluster.set_status(NAME, phase=Phase.FAILED, exit_code=1)
     heir.start()
@@ -208,6 +232,65 @@ def test_the_next_scheduler_reports_the_end_of_one_that_it_did_not_queue(
     assert (state, "exit code 1" in info) == ("failed", True)
     heir.end()
     heir.wait_for_the_end()
+
+
+@pytest.fixture
+def heir(executor: ExecutorOver, cluster: FakeBatchTasks) -> Iterator[ExecutorOver]:
+    """The next scheduler's executor; start it once the first has ended."""
+    heir = type(executor)(cluster, rows=executor.rows, parallelism=5)
+    yield heir
+    heir.end()
+    heir.wait_for_the_end()
+
+
+def take_over(executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver) -> None:
+    executor.end()
+    executor.wait_for_the_end()
+    cluster.reopen()
+    heir.start()
+
+
+def test_an_end_that_was_told_is_not_told_again_by_the_next_scheduler(
+    executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
+) -> None:
+    written(executor, cluster)
+    cluster.set_status(NAME, phase=Phase.FAILED)
+    executor.loop_until_event(KEY)
+
+    take_over(executor, cluster, heir)
+
+    assert not heir.loop_until(lambda: heir.rows.requests["awaited"])
+    assert not heir.loop_until(lambda: not heir._parts.tracker._errands._doubts)  # type: ignore[union-attr]
+    assert heir.rows.callbacks[ID] == "failed"
+
+
+def test_an_end_that_was_told_is_not_told_again_when_its_task_is_deleted(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    written(executor, cluster)
+    cluster.set_status(NAME, phase=Phase.SUCCEEDED)
+    executor.loop_until_event(KEY)
+
+    cluster.delete(NAME)
+    cluster.release(NAME)
+
+    assert not executor.loop_until(lambda: executor.rows.requests["awaited"])
+    assert not executor.loop_until(lambda: not executor._parts.tracker._errands._doubts)  # type: ignore[union-attr]
+
+
+def test_where_airflows_callbacks_cannot_be_read_an_end_is_told(
+    executor: ExecutorOver, cluster: FakeBatchTasks, heir: ExecutorOver
+) -> None:
+    def broken(callbacks: Any) -> Any:
+        raise RuntimeError(f"no table for {callbacks}")
+
+    written(executor, cluster)
+    heir.rows.awaited = broken  # type: ignore[method-assign]
+    take_over(executor, cluster, heir)
+
+    cluster.set_status(NAME, phase=Phase.SUCCEEDED)
+
+    assert heir.loop_until_event(KEY)[0] == "success"
 
 
 def test_the_scheduler_is_told_that_callbacks_are_taken(cluster: FakeBatchTasks) -> None:

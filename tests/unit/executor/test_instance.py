@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from batchtask_executor.claim.claimant import airflow_claimant
 from batchtask_executor.claim.instance import Claim, Foreign, Ours, claim_name, refusal, settle
 from batchtask_executor.cluster.tasks import Conflict, Unavailable
 from batchtask_executor.config import Settings
@@ -78,3 +79,11 @@ def test_no_two_instances_share_a_claim() -> None:
     instances = ["a-b", "a.b", "a_b", "A-b", "a-B", "A_B", "a--b"]
 
     assert len({claim_name(instance) for instance in instances}) == len(instances)
+
+
+def test_a_claim_names_its_airflow_without_the_login_in_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://me:secret@airflow.example.com/")
+
+    assert airflow_claimant(Settings()).by() == "https://***@airflow.example.com/"

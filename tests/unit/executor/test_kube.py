@@ -60,10 +60,11 @@ def settings_for(url: str, folder: Path) -> Settings:
 def connect(tmp_path: Path) -> Iterator[Connect]:
     servers: list[ScriptedServer] = []
 
-    def connect(*replies: Reply) -> tuple[KubeBatchTasks, ScriptedServer]:
+    def connect(*replies: Reply, login: str = "") -> tuple[KubeBatchTasks, ScriptedServer]:
         server = ScriptedServer(*replies).__enter__()
         servers.append(server)
-        return KubeBatchTasks(settings_for(server.url, tmp_path)), server
+        url = server.url.replace("//", f"//{login}")
+        return KubeBatchTasks(settings_for(url, tmp_path)), server
 
     yield connect
     for server in servers:
@@ -82,6 +83,17 @@ def test_a_task_is_created_strictly_and_with_our_credentials(connect: Connect) -
     sent = json.loads(request.body)
     assert sent["kind"] == "BatchTask"
     assert "status" not in sent
+
+
+def test_the_login_in_an_address_is_not_told(connect: Connect) -> None:
+    tasks, server = connect(login="me:secret@")
+    server.__exit__(None, None, None)
+
+    with pytest.raises(Unavailable) as raised:
+        tasks.list()
+
+    assert "no answer from http://***@127.0.0.1" in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_list_is_read_page_by_page(connect: Connect) -> None:

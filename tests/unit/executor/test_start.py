@@ -1,6 +1,7 @@
 """What the scheduler's log says at the start, and that nothing waits for it."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from fakes.awaiting import until
 from fakes.executors import ExecutorOver
 from fakes.premises import FakePremises
 from fakes.tasks import FakeBatchTasks
+from unit.executor.following import written
 
 
 class Slow(FakePremises):
@@ -56,3 +58,37 @@ def test_what_is_wrong_is_said_and_the_start_waits_for_none_of_it(
     assert "[warning  ] [batchtask_executor] job_que is no option" in said_at_once
     assert "[info     ] [core] parallelism is Airflow's default" in said_at_once
     assert "Health check" not in said_at_once
+
+
+def test_where_a_thread_cannot_be_started_none_is_left_and_a_later_start_is_whole(
+    configured: pytest.MonkeyPatch, cluster: FakeBatchTasks
+) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "batchtask-ledger":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    start = threading.Thread.start
+    executor = ExecutorOver(cluster, parallelism=50)
+    configured.setattr(threading.Thread, "start", refuse)
+    executor.start()
+    until(lambda: not ours())
+    workload = executor.queue()
+    state, info = executor.loop_until_event(workload.ti.key)
+    assert (state, "can't start new thread" in info) == ("failed", True)
+    assert not cluster.objects
+    executor.end()
+
+    configured.setattr(threading.Thread, "start", start)
+    cluster.reopen()
+    executor.start()
+    written(executor)
+
+    executor.end()
+    executor.wait_for_the_end()
+    assert not ours()
+
+
+def ours() -> list[str]:
+    """The threads of an executor that are there."""
+    return [each.name for each in threading.enumerate() if each.name.startswith("batchtask-")]

@@ -1,4 +1,4 @@
-"""Whose rows are asked for; what is decided by them stands in test_following.py."""
+"""Whose rows are asked for; what is decided by them stands in test_nobodys_tasks.py."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

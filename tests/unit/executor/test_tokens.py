@@ -5,7 +5,7 @@ from typing import Any
 import jwt
 import pytest
 
-from batchtask_executor.jobs.tokens import Queuing, minted, queuing
+from batchtask_executor.jobs.tokens import NoToken, Queuing, minted, queuing
 from fakes.airflow import execute_task
 from fakes.executors import ExecutorOver
 from fakes.tasks import FakeBatchTasks
@@ -26,7 +26,7 @@ def test_a_workloads_token_starts_this_task_for_as_long_as_asked(idle: ExecutorO
     workload = execute_task(idle)
     before = datetime.now(UTC).replace(microsecond=0)
 
-    made = minted(workload, str(workload.ti.id), idle.jwt_generator, DAY)
+    made = minted(workload, str(workload.ti.id), lambda: idle.jwt_generator, DAY)
 
     content = json.loads(made.content.get_secret_value())
     found = claims(content["token"])
@@ -39,7 +39,7 @@ def test_a_workloads_token_starts_this_task_for_as_long_as_asked(idle: ExecutorO
 def test_only_the_token_of_the_workload_is_changed(idle: ExecutorOver) -> None:
     workload = execute_task(idle, executor_config={"jobQueue": "q"})
 
-    made = minted(workload, "x", idle.jwt_generator, DAY)
+    made = minted(workload, "x", lambda: idle.jwt_generator, DAY)
 
     content = json.loads(made.content.get_secret_value())
     expected = json.loads(workload.model_dump_json())
@@ -48,9 +48,23 @@ def test_only_the_token_of_the_workload_is_changed(idle: ExecutorOver) -> None:
 
 
 def test_neither_the_workload_nor_its_token_is_ever_shown(idle: ExecutorOver) -> None:
-    made = minted(execute_task(idle), "x", idle.jwt_generator, DAY)
+    made = minted(execute_task(idle), "x", lambda: idle.jwt_generator, DAY)
 
     assert "eyJ" not in f"{made!r} {made}"
+
+
+def test_a_generator_that_fails_says_that_there_is_no_token_and_why(idle: ExecutorOver) -> None:
+    workload = execute_task(idle)
+
+    def unreadable() -> Any:
+        raise PermissionError(13, f"Permission denied: {workload.token}", "/keys/jwt.pem")
+
+    with pytest.raises(NoToken) as raised:
+        minted(workload, "x", unreadable, DAY)
+
+    assert "PermissionError" in str(raised.value)
+    assert "/keys/jwt.pem" in str(raised.value)
+    assert "eyJ" not in str(raised.value)
 
 
 def test_a_queuing_is_the_id_of_the_schedulers_own_token(idle: ExecutorOver) -> None:

@@ -1,5 +1,5 @@
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,14 +22,15 @@ from batchtask_executor.cluster.orders import (
 from batchtask_executor.cluster.tasks import (
     Conflict,
     Forbidden,
+    Gone,
     NotInstalled,
     Refused,
     TasksError,
     Unavailable,
 )
-from batchtask_executor.cluster.writer import Writer
+from batchtask_executor.cluster.writer import TOKEN_TRIES, Writer
 from batchtask_executor.jobs.job import BadJob, Job
-from batchtask_executor.jobs.tokens import MintedWorkload, Queuing
+from batchtask_executor.jobs.tokens import MintedWorkload, NoToken, Queuing
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 
@@ -42,16 +43,28 @@ TROUBLES = [
     Conflict("at the same moment"),
     Forbidden("no right"),
     NotInstalled("no CRD"),
+    Gone("too large resource version"),
 ]
 
 
-def an_order(number: int = 1, *, queuing: str = "q", priority: int = 0, bad: Any = None) -> Order:
+def a_workload() -> MintedWorkload:
+    return MintedWorkload(SecretStr(TOP_SECRET), datetime.now(UTC))
+
+
+def an_order(
+    number: int = 1,
+    *,
+    queuing: str = "q",
+    priority: int = 0,
+    bad: Any = None,
+    mint: Callable[[], MintedWorkload] = a_workload,
+) -> Order:
     def draft(identity: Identity) -> Draft:
         if bad:
             raise bad
         job = Job({"jobQueue": "q", "jobDefinition": "d"})
         task = batch_task(identity, job, namespace="tasks", instance="airflow", priority=priority)
-        return Draft(task, lambda: MintedWorkload(SecretStr(TOP_SECRET), datetime.now(UTC)))
+        return Draft(task, mint)
 
     return Order(Identity(an_id(number), Queuing(queuing), AIRFLOW), priority, draft)
 
@@ -135,12 +148,67 @@ def test_trouble_that_lasts_is_reported_once(
     assert reports_of(writer, 2) == [Delayed(name_of(1), str(error)), Written(name_of(1))]
 
 
-def test_a_lost_reply_makes_no_second_task(writer: Writer, cluster: FakeBatchTasks) -> None:
-    order = an_order()
-    cluster.create(order.draft(order.identity).task)
+class Key:
+    """A signing key that can be read, or can't, one try after the other; and can from then on."""
+
+    def __init__(self, *is_readable: bool) -> None:
+        self.tries = 0
+        self._is_readable = is_readable
+
+    def mint(self) -> MintedWorkload:
+        self.tries += 1
+        if self.tries <= len(self._is_readable) and not self._is_readable[self.tries - 1]:
+            raise NoToken("the key can't be read")
+        return a_workload()
+
+
+def test_a_key_that_cannot_be_read_for_a_while_is_waited_for(
+    writer: Writer, cluster: FakeBatchTasks
+) -> None:
+    key = Key(*[False] * (TOKEN_TRIES - 1))
     writer.start()
 
-    writer.submit([order])
+    writer.submit([an_order(1, mint=key.mint), an_order(2)])
+
+    first, second, third = reports_of(writer, 3)
+    assert {first, second} == {
+        Written(name_of(2)),
+        Delayed(name_of(1), "the key can't be read"),
+    }
+    assert third == Written(name_of(1))
+    assert set(cluster.secrets) == {name_of(1), name_of(2)}
+
+
+def test_a_key_that_cannot_be_read_for_long_fails_the_task_before_it_is_created(
+    writer: Writer, cluster: FakeBatchTasks
+) -> None:
+    key = Key(*[False] * TOKEN_TRIES)
+    writer.start()
+
+    writer.submit([an_order(mint=key.mint)])
+
+    assert reports_of(writer, 2)[-1] == Rejected(name_of(1), "the key can't be read")
+    assert key.tries == TOKEN_TRIES
+    assert not cluster.requests
+
+
+def test_only_tries_in_a_row_without_a_token_count(writer: Writer, cluster: FakeBatchTasks) -> None:
+    almost = [False] * (TOKEN_TRIES - 1)
+    key = Key(*almost, True, *almost)
+    cluster.fail_next["create"] = [Forbidden("no room")]
+    writer.start()
+
+    writer.submit([an_order(mint=key.mint)])
+
+    until(lambda: name_of(1) in cluster.secrets)
+    assert key.tries == 2 * TOKEN_TRIES
+
+
+def test_a_lost_reply_makes_no_second_task(writer: Writer, cluster: FakeBatchTasks) -> None:
+    cluster.lose_next["create"] = [Unavailable("no answer in time")]
+    writer.start()
+
+    writer.submit([an_order()])
 
     assert reports_of(writer, 1) == [Written(name_of(1))]
     assert list(cluster.objects) == [name_of(1)]
@@ -243,6 +311,60 @@ def test_an_order_cancelled_while_it_is_created_is_cancelled_there(
 
     until(lambda: name_of(1) in cluster.objects and cluster.objects[name_of(1)].spec.cancel)
     assert not cluster.secrets
+
+
+def test_an_order_cancelled_while_its_workload_is_made_is_never_created(
+    writer: Writer, cluster: FakeBatchTasks
+) -> None:
+    def mint() -> MintedWorkload:
+        writer.cancel(name_of(1))
+        return a_workload()
+
+    writer.start()
+
+    writer.submit([an_order(1, mint=mint)])
+
+    until(lambda: not writer._open)
+    assert not cluster.requests
+
+
+def test_an_order_cancelled_while_its_reply_is_lost_is_cancelled_there(
+    cluster: FakeBatchTasks,
+) -> None:
+    cluster.lose_next["create"] = [Unavailable("no answer in time", is_general=False)]
+    writer = Writer(cluster, backoff=Backoff(first_seconds=0.3, most_seconds=0.3), threads=1)
+    writer.start()
+    writer.submit([an_order()])
+    until(lambda: name_of(1) in cluster.objects)
+
+    writer.cancel(name_of(1))
+
+    until(lambda: cluster.objects[name_of(1)].spec.cancel)
+    assert cluster.requests["create"] == 1
+    assert not cluster.secrets
+    writer.stop()
+    writer.join(5)
+
+
+def test_a_cancelled_order_without_an_answer_leaves_an_earlier_queuings_task_alone(
+    cluster: FakeBatchTasks,
+) -> None:
+    earlier = an_order(queuing="an earlier one")
+    cluster.create(earlier.draft(earlier.identity).task)
+    cluster.fail_next["create"] = [Unavailable("no answer in time", is_general=False)]
+    writer = Writer(cluster, backoff=Backoff(first_seconds=0.3, most_seconds=0.3), threads=1)
+    writer.start()
+    writer.submit([an_order(queuing="this one")])
+    until(lambda: cluster.requests["create"] == 2)
+
+    writer.cancel(name_of(1))
+
+    until(lambda: not writer._open)
+    assert cluster.requests["get"] == 1
+    assert not cluster.requests["cancel"]
+    assert not cluster.objects[name_of(1)].spec.cancel
+    writer.stop()
+    writer.join(5)
 
 
 def test_a_cancelled_order_for_a_task_that_is_there_cancels_the_task(
