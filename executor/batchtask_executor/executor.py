@@ -189,7 +189,9 @@ class BatchTaskExecutor(BaseExecutor):
         )
 
     def _option(self, section: str, name: str) -> str | None:
-        value: str | None = self.conf.get(section, name, fallback=None)
+        """Read an option: a team has sections of its own for executors alone."""
+        source = self.conf if section in (SECTION, advice.OLD_SECTION) else conf
+        value: str | None = source.get(section, name, fallback=None)
         return value
 
     def _name(self) -> str | None:

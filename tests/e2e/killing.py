@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import sqlite3
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,10 +15,12 @@ from batchtask_api import names
 from batchtask_local.batch import Status
 from batchtask_local.demo.progress import Show
 from batchtask_local.demo.stage import Play, Stage, stage
+from e2e.database import rows
+from e2e.tasks import batchtasks, jobs_of
+from e2e.waiting import eventually
 from fakes.proxy import Proxy
 
 DAGS = Path(__file__).with_name("gated")
-_TASKS = f"/apis/{names.API_VERSION}/namespaces/{names.DEFAULT_NAMESPACE}/{names.PLURAL}"
 _SECRETS = f"/api/v1/namespaces/{names.DEFAULT_NAMESPACE}/secrets"
 _OPTIONS = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
@@ -147,6 +147,8 @@ class Scene:
         self._stage.start_controller()
         self._open(Phase.FINISHED)
         self._until(lambda: self._phase(Phase.FINISHED) == "Succeeded")
+        # A controller that dies while it submits leaves that task waiting for a quarter of an hour.
+        self._until(lambda: self._phase(Phase.CREATED) not in {"Pending", "Submitting"})
         processes.kill("controller")
         self._open(Phase.UNSEEN)
         self._until(lambda: Status.SUCCEEDED in self._statuses(Phase.UNSEEN))
@@ -154,11 +156,11 @@ class Scene:
 
     def let_all_end(self) -> None:
         """Wait until the new scheduler has taken the tasks over, then let them run to their end."""
-        _eventually(self._is_all_adopted, _ADOPTION_SECONDS)
+        eventually(self._is_all_adopted, _ADOPTION_SECONDS)
         self._stage.start_controller()
         for phase in Phase:
             self._open(phase)
-        _eventually(self._is_all_over, _END_SECONDS)
+        eventually(self._is_all_over, _END_SECONDS)
 
     def ended(self) -> Mapping[Phase, Ended]:
         """Look at how each phase's task ended."""
@@ -180,7 +182,7 @@ class Scene:
         (self._gates / phase).touch()
 
     def _until(self, condition: Callable[[], bool]) -> None:
-        assert _eventually(condition, _STEP_SECONDS), self._stage.cluster.table()
+        assert eventually(condition, _STEP_SECONDS), self._stage.cluster.table()
 
     def _state(self, phase: Phase) -> str:
         listed = self._airflow.task_instances(_dag_of(phase), phase)
@@ -193,8 +195,8 @@ class Scene:
         return found
 
     def _tasks(self, phase: Phase) -> Sequence[Body]:
-        items: list[Body] = self._request(_TASKS)["items"]
-        return [item for item in items if item["spec"]["airflow"]["runId"] == phase]
+        listed = batchtasks(self._stage)
+        return [task for task in listed if task["spec"]["airflow"]["runId"] == phase]
 
     def _phase(self, phase: Phase) -> str:
         (task, *_) = self._tasks(phase) or [{}]
@@ -206,22 +208,17 @@ class Scene:
 
     def _statuses(self, phase: Phase) -> Sequence[Status]:
         """Return those of all jobs that were ever made of the phase's tasks."""
-        uids = [task["metadata"]["uid"] for task in self._tasks(phase)]
-        jobs = self._stage.batch.jobs()
-        return [job.status for job in jobs if any(uid in job.spec.name for uid in uids)]
+        return [job.status for task in self._tasks(phase) for job in jobs_of(self._stage, task)]
 
     def _is_all_adopted(self) -> bool:
         """Tell whether every live task belongs to the newest scheduler; no API says so."""
-        file = self._airflow.home / "airflow.db"
-        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
-            newest = database.execute(
-                "SELECT max(id) FROM job WHERE job_type = 'SchedulerJob'"
-            ).fetchone()
-            owners = database.execute(
-                "SELECT DISTINCT queued_by_job_id FROM task_instance"
-                " WHERE state IN ('queued', 'running')"
-            ).fetchall()
-        return owners == [newest]
+        newest = rows(self._airflow, "SELECT max(id) FROM job WHERE job_type = 'SchedulerJob'")
+        owners = rows(
+            self._airflow,
+            "SELECT DISTINCT queued_by_job_id FROM task_instance"
+            " WHERE state IN ('queued', 'running')",
+        )
+        return owners == newest
 
     def _is_all_over(self) -> bool:
         runs = self._airflow.runs()
@@ -232,13 +229,3 @@ class Scene:
 
 def _dag_of(phase: Phase) -> str:
     return "gated_alone" if phase is Phase.QUEUED else "gated"
-
-
-def _eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Tell whether the condition holds within so long; what is asked here are servers."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.5)
-    return True

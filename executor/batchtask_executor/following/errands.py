@@ -1,7 +1,7 @@
 """Callbacks and connection tests on their way: Airflow runs each once, under an id of its own."""
 
 from collections.abc import Callable, Hashable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from batchtask_api import BatchTask
@@ -9,6 +9,7 @@ from batchtask_executor.cluster.manifest import named
 from batchtask_executor.cluster.orders import Order, Rejected, Report, Written
 from batchtask_executor.following.inquiries import Await
 from batchtask_executor.following.outcome import End, Outcome, Stopped, gone, outcome
+from batchtask_executor.following.raised import raised
 from batchtask_executor.following.words import Ended, Freed
 from batchtask_executor.jobs.drafts import Drafts
 from batchtask_executor.jobs.tokens import AirflowWorkload
@@ -72,10 +73,11 @@ class Errands:
         name = task.metadata.name
         if not isinstance(now, End):
             return None
+        end = _told(now, raised(task.status.log_tail or ()))
         if name in self._under_way:
-            return self._over(name, now)
+            return self._over(name, end)
         if callback := _callback_of(name):
-            self._doubts.setdefault(name, _Doubt(Ended(self._key_of_callback(callback), now)))
+            self._doubts.setdefault(name, _Doubt(Ended(self._key_of_callback(callback), end)))
         return None
 
     def sweep(self, complete: int, get: Callable[[str], BatchTask | None]) -> Iterator[Ended]:
@@ -118,3 +120,8 @@ class Errands:
 def _callback_of(name: str) -> str | None:
     found = named(name)
     return callback_id_of(found[0]) if found else None
+
+
+def _told(end: End, why: str | None) -> End:
+    """The end with what the callback raised: Airflow's UI has no log of it to look in."""
+    return end if why is None else replace(end, info=f"{why}. {end.info}")

@@ -105,18 +105,30 @@ class Airflow:
             AirflowError: it can't be made; with Airflow's last words.
         """
         self.home.mkdir(parents=True, exist_ok=True)
+        self._run("db", "migrate")
+        with contextlib.closing(sqlite3.connect(self._database_file)) as database:
+            database.execute("PRAGMA journal_mode = WAL")  # else its readers keep a writer out
+
+    def create_team(self, name: str) -> None:
+        """Make a team. The scheduler doesn't start while an executor's team isn't there.
+
+        Raises:
+            AirflowError: it can't be made; with Airflow's last words.
+        """
+        self._run("teams", "create", name)
+
+    def _run(self, *words: str) -> None:
+        """Run an `airflow` command to its end; its output is kept."""
         done = subprocess.run(  # noqa: S603 - our own command
-            self.command("db", "migrate"),
+            self.command(*words),
             env=self.environment(),
             capture_output=True,
             text=True,
             check=False,
         )
-        (self.home / "db-migrate.log").write_text(done.stdout + done.stderr)
+        (self.home / f"{'-'.join(words)}.log").write_text(done.stdout + done.stderr)
         if done.returncode != 0:
-            raise AirflowError(f"airflow db migrate failed: {done.stderr.strip()[-500:]}")
-        with contextlib.closing(sqlite3.connect(self._database_file)) as database:
-            database.execute("PRAGMA journal_mode = WAL")  # else its readers keep a writer out
+            raise AirflowError(f"airflow {' '.join(words)} failed: {done.stderr.strip()[-500:]}")
 
     def is_healthy(self) -> bool:
         """Whether the api-server answers and the scheduler and the dag-processor beat."""

@@ -26,6 +26,7 @@ SHELL_DEFINITION = "local-shell"
 LOGGING_CONFIG = "batchtask_executor.logging_config.LOGGING_CONFIG"
 
 _SECTION = "AIRFLOW__BATCHTASK_EXECUTOR__"
+_SECTION_OF_TEAM = "AIRFLOW__{team}___BATCHTASK_EXECUTOR__"
 _STOP_SECONDS = 20
 
 
@@ -42,6 +43,8 @@ class Play:
     """Variables of Airflow's components."""
     shared: Mapping[str, str] = field(default_factory=dict)
     """Variables of Airflow's components and of the jobs."""
+    teams: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Airflow's teams; what the executor's section of each has beside what all need, or instead."""
     vcpus: int = 8
     """So many jobs run at a time."""
     executor_kubeconfig: Callable[[Path], Path] = lambda given: given
@@ -94,7 +97,7 @@ def stage(
             home / "airflow", airflow_port, play.dags, play.options, play.executor, play.shared
         )
         threads = parts.enter_context(ThreadPoolExecutor(1))
-        migration = threads.submit(airflow.migrate)
+        migration = threads.submit(_make_database, airflow, play)
         with show.phase(f"API server ({api})"):
             where = parts.enter_context(cluster(api, context, show.note))
         with show.phase("local Batch"):
@@ -104,7 +107,7 @@ def stage(
             migration.result()
         with show.phase(f"controller, Airflow's {', '.join(play.components)}"):
             kubeconfig = play.executor_kubeconfig(where.executor)
-            airflow = replace(airflow, options={**_options(kubeconfig), **play.options})
+            airflow = replace(airflow, options={**_options(kubeconfig, play), **play.options})
             parts.callback(processes.terminate, _STOP_SECONDS)
             parts.callback(where.clear)
             started = Stage(where, batch, airflow, home, processes, play, health_port)
@@ -132,14 +135,26 @@ def _definition(name: str) -> dict[str, object]:
     return {"jobDefinitionName": name, "type": "container", "containerProperties": container}
 
 
-def _options(kubeconfig: Path) -> dict[str, str]:
-    return {
-        f"{_SECTION}IN_CLUSTER": "False",
-        f"{_SECTION}CONFIG_FILE": str(kubeconfig),
-        f"{_SECTION}NAMESPACE": DEFAULT_NAMESPACE,
-        f"{_SECTION}JOB_QUEUE": QUEUE,
-        f"{_SECTION}JOB_DEFINITION": DEFINITION,
+def _make_database(airflow: Airflow, play: Play) -> None:
+    airflow.migrate()
+    for team in play.teams:
+        airflow.create_team(team)
+
+
+def _options(kubeconfig: Path, play: Play) -> dict[str, str]:
+    """The executor's options: a team's executor looks at those of its team alone."""
+    section = {
+        "IN_CLUSTER": "False",
+        "CONFIG_FILE": str(kubeconfig),
+        "NAMESPACE": DEFAULT_NAMESPACE,
+        "JOB_QUEUE": QUEUE,
+        "JOB_DEFINITION": DEFINITION,
     }
+    options = {f"{_SECTION}{name}": value for name, value in section.items()}
+    for team, own in play.teams.items():
+        of_team = _SECTION_OF_TEAM.format(team=team.upper())
+        options |= {f"{of_team}{name}": value for name, value in {**section, **own}.items()}
+    return options
 
 
 def _only_for(component: str, where: Cluster) -> Mapping[str, str]:

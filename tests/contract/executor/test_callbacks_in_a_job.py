@@ -1,4 +1,4 @@
-"""What a job's process makes of a callback: its exit code is all that the executor learns."""
+"""What a job's process makes of a callback: its exit code, and what its output says of it."""
 
 import os
 import subprocess
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from batchtask_controller.log_tails import trimmed
 from batchtask_controller.request import COMMAND
+from batchtask_executor.following.raised import raised
 from batchtask_executor.jobs.tokens import minted
 from batchtask_executor.jobs.workload import Facts
 from fakes.airflow import ENVIRONMENT, execute_callback
@@ -62,8 +64,14 @@ def test_it_is_called_where_the_executor_says_that_it_takes_callbacks(tmp_path: 
     assert (tmp_path / "told").exists() == taken
 
 
-@pytest.mark.parametrize("function", ["fail", "not_there"])
-def test_one_that_raises_fails_its_job(tmp_path: Path, function: str) -> None:
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [("fail", "RuntimeError: no"), ("not_there", "AttributeError: module 'callbacks' has no")],
+)
+def test_one_that_raises_fails_its_job_and_is_told(tmp_path: Path, function: str, why: str) -> None:
     ended = run(tmp_path, function)
 
     assert ended.returncode == 1
+    told = raised(trimmed((ended.stdout + ended.stderr).splitlines()) or ())
+    taken = ExecutorOver(FakeBatchTasks()).supports_callbacks
+    assert (told is not None and why in told) == taken, ended.stdout + ended.stderr

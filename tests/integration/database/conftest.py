@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -14,6 +14,15 @@ from fakes.postgres import Postgres, serve
 from fakes.tasks import FakeBatchTasks
 
 StartScheduler = Callable[..., Scheduler]
+Step = Callable[[Scheduler, FakeBatchTasks], str]
+"""Brings the one task of a run somewhere, and returns its BatchTask's name."""
+
+
+class Begin(Protocol):
+    """Writes a run of one task, starts a scheduler, and has it take the step."""
+
+    def __call__(self, step: Step, *, retries: int = 0, **options: Any) -> tuple[Scheduler, str]:
+        """Return the scheduler and the name of the BatchTask."""
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +86,13 @@ def start(cluster: FakeBatchTasks, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     for scheduler in started:
         scheduler.executor.end()
         scheduler.executor.wait_for_the_end()
+
+
+@pytest.fixture
+def begin(database: AirflowDatabase, start: StartScheduler, cluster: FakeBatchTasks) -> Begin:
+    def begin(step: Step, *, retries: int = 0, **options: Any) -> tuple[Scheduler, str]:
+        database.write_run("load", retries=retries)
+        scheduler = start(database, **options)
+        return scheduler, step(scheduler, cluster)
+
+    return begin

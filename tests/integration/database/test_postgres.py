@@ -20,7 +20,7 @@ from fakes.airflow_database import DAG_ID, RUN_ID, AirflowDatabase
 from fakes.awaiting import until
 from fakes.tasks import FakeBatchTasks
 from integration.database.conftest import StartScheduler
-from integration.database.test_scheduler import SUCCESS, name_of, queued, running
+from integration.database.steps import SUCCESS, name_of, queued, running
 from unit.executor.following import SUBMITTED, failed
 
 

@@ -117,6 +117,19 @@ def test_its_jobs_end_is_its_end(
     assert not executor.running
 
 
+def test_one_that_raised_fails_with_what_it_raised(
+    executor: ExecutorOver, cluster: FakeBatchTasks
+) -> None:
+    written(executor, cluster)
+    said = json.dumps({"event": "Callback failed", "error": "RuntimeError: no"})
+
+    cluster.set_status(NAME, phase=Phase.FAILED, job_id="1a2b", log_tail=(said,))
+
+    state, info = executor.loop_until_event(KEY)
+    assert state == "failed"
+    assert info.startswith(f"RuntimeError: no. BatchTask airflow-tasks/{NAME} Failed: ")
+
+
 def test_one_that_is_refused_fails_with_the_reason(
     executor: ExecutorOver, cluster: FakeBatchTasks
 ) -> None:

@@ -102,3 +102,19 @@ def test_a_team_has_a_configuration_of_its_own_and_nobody_elses(
         ]
     state, info = blue.loop_until_event(workloads[-1].ti.key)
     assert (state, "no jobQueue" in info) == ("failed", True)
+
+
+def test_a_team_is_warned_of_airflows_options_as_they_are_for_all(
+    load: Load, configured: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configured.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    configured.setenv("AIRFLOW__LOGGING__REMOTE_LOGGING", "True")
+    configured.setenv("AIRFLOW__RED___BATCHTASK_EXECUTOR__JOB_QUEUE", "red-queue")
+    configured.setenv("AIRFLOW__RED___BATCHTASK_EXECUTOR__JOB_DEFINITION", "red-worker")
+    _, red = load(f"LocalExecutor;red=batchtask:{CLASS}")
+
+    red.start()
+
+    told = capsys.readouterr().out
+    assert "[core] parallelism is Airflow's default, 32" in told
+    assert "remote_logging is off" not in told
