@@ -1,6 +1,6 @@
 """The executor that Airflow's scheduler loads: each task instance becomes a BatchTask."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -32,6 +32,7 @@ from batchtask_executor.following.rows import Rows
 from batchtask_executor.following.table import TaskTable
 from batchtask_executor.following.tracker import Tracker
 from batchtask_executor.following.words import Ended, Freed, Holds, Identified, Noted, Word
+from batchtask_executor.guard import guard
 from batchtask_executor.jobs.drafts import Drafts
 from batchtask_executor.jobs.environment import Executors
 from batchtask_executor.jobs.job import BadJob, JobBuilder
@@ -226,7 +227,9 @@ class BatchTaskExecutor(BaseExecutor):
     def _process_workloads(self, workload_items: Sequence["ExecutorWorkload"]) -> None:
         parts = self._parts
         if parts:
-            self._guard(parts.tracker.take_reports, self.now())  # so that what is written is known
+            guard(
+                self.log, parts.tracker.take_reports, self.now()
+            )  # so that what is written is known
         orders: list[Order] = []
         for workload in workload_items:
             try:
@@ -234,7 +237,7 @@ class BatchTaskExecutor(BaseExecutor):
             except Exception as error:
                 self.log.exception("A workload can't be handed over")
                 why = presentable(repr(error))  # what a workload holds may be in it
-                self._guard(self._give_back, workload, f"it can't be handed over: {why}")
+                guard(self.log, self._give_back, workload, f"it can't be handed over: {why}")
         if parts:
             parts.tracker.submit(orders)
             self._say(parts.tracker.words())
@@ -261,14 +264,14 @@ class BatchTaskExecutor(BaseExecutor):
         if not self._task_event_logs:
             self._kept_events.clear()  # the scheduler has saved them
         if self._parts:
-            self._guard(self._sync, self._parts.tracker)
+            guard(self.log, self._sync, self._parts.tracker)
 
     def _sync(self, tracker: Tracker) -> None:
         self._say(tracker.sync(self.running, self.now()))
 
     def _say(self, words: Sequence[Word]) -> None:
         for word in words:
-            self._guard(self._tell, word)
+            guard(self.log, self._tell, word)
 
     def _tell(self, word: Word) -> None:
         key: Any = word.key
@@ -360,10 +363,3 @@ class BatchTaskExecutor(BaseExecutor):
             self.log.exception("An event of %s can't be logged: %s", ti_key, event)
         if self._task_event_logs:
             self._kept_events.append(self._task_event_logs[-1])
-
-    def _guard(self, step: Callable[..., object], *of: object) -> None:
-        """Take a step; a bug in it must not end the scheduler."""
-        try:
-            step(*of)
-        except Exception:
-            self.log.exception("A bug in %s", getattr(step, "__name__", step))

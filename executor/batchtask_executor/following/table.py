@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from batchtask_executor.cluster.manifest import named, task_name
+from batchtask_api import BatchTask
+from batchtask_executor.cluster.manifest import named, queuing_of, task_name
 from batchtask_executor.following.milestones import Milestones
 from batchtask_executor.following.outcome import End
 from batchtask_executor.following.rows import Place
@@ -68,6 +69,18 @@ class Entry:
     def is_asked(self) -> bool:
         """Whether a question about its row is under way."""
         return self.asked_about is not _NOT_ASKED
+
+    def come_to(self, end: End) -> None:
+        """Take note of how it ended, unless that is known; its row is to be read for it."""
+        if self.end is None:
+            self.end, self.is_urgent = end, True
+
+    def is_shown_by(self, task: BatchTask) -> bool:
+        """Whether a task of its name is of this queuing, and not of an earlier one."""
+        if self.queuing is None:
+            return False
+        made_by = queuing_of(task)
+        return made_by is not None and made_by.id == self.queuing.id
 
     def was_answered(self) -> bool:
         """Take note of an answer, and say whether it is about what is known now.

@@ -7,13 +7,11 @@ here, `ledger.py` decides on it, and what Airflow is to be told comes out as wor
 import logging
 from collections.abc import Callable, Hashable, Iterable, Sequence, Set
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final, assert_never
 
 from batchtask_api import BatchTask
 from batchtask_executor.cluster.cache import Change, TaskCache
 from batchtask_executor.cluster.manifest import (
-    Identity,
     external_id,
     external_id_from,
     named,
@@ -22,6 +20,7 @@ from batchtask_executor.cluster.manifest import (
 from batchtask_executor.cluster.orders import Delayed, Order, Rejected, Renamed, Report, Written
 from batchtask_executor.cluster.writer import Writer
 from batchtask_executor.following import ledger
+from batchtask_executor.following.actions import Actions
 from batchtask_executor.following.adoption import Adoptable
 from batchtask_executor.following.errands import Errands
 from batchtask_executor.following.inquiries import (
@@ -32,7 +31,6 @@ from batchtask_executor.following.inquiries import (
     Looked,
     NotRemade,
     Remade,
-    Remake,
     Unread,
 )
 from batchtask_executor.following.ledger import Known, Terms, verdict
@@ -43,7 +41,6 @@ from batchtask_executor.following.outcome import (
     Outcome,
     Queued,
     Stopped,
-    Succeeded,
     gone,
     outcome,
     vanished,
@@ -51,8 +48,9 @@ from batchtask_executor.following.outcome import (
 from batchtask_executor.following.rows import Row
 from batchtask_executor.following.strays import Strays
 from batchtask_executor.following.table import Entry, TaskTable
-from batchtask_executor.following.words import Ended, Freed, Holds, Identified, Noted, Word
-from batchtask_executor.jobs.drafts import Drafts, TaskWorkload, airflow_identity
+from batchtask_executor.following.words import Ended, Freed, Holds, Identified, Word
+from batchtask_executor.guard import guard
+from batchtask_executor.jobs.drafts import Drafts, TaskWorkload
 from batchtask_executor.jobs.tokens import AirflowWorkload, queuing
 
 log = logging.getLogger(__name__)
@@ -61,10 +59,6 @@ LOOK_EVERY: Final = timedelta(seconds=15)
 """How often the rows of all tasks are read: so long a marked or cleared task goes unnoticed."""
 REPEAT_AFTER: Final = timedelta(seconds=5)
 """Airflow takes an end in right after the heartbeat that told it; a row read before is no proof."""
-REMAKE_FOR: Final = timedelta(minutes=5)
-"""So long a workload that can't be made anew, for want of a token for example, is tried again."""
-REWRITE_AFTER: Final = timedelta(minutes=2)
-"""The controller looks at a task that lacks a token once a minute."""
 AT_ONCE: Final = 1000
 """What a call takes in of reports, changes and answers each; the rest waits for the next one."""
 
@@ -94,11 +88,19 @@ class Tracker:
         self._cache = cache
         self._inquiries = inquiries
         self._metrics = metrics
-        self._executor_name = executor_name
         self._at_once = at_once
+        self._actions = Actions(
+            table,
+            drafts=drafts,
+            writer=writer,
+            cache=cache,
+            inquiries=inquiries,
+            metrics=metrics,
+            executor_name=executor_name,
+            start_retries=terms.start_retries,
+        )
         self._errands = Errands(callback_key)
         self._strays = Strays(cache, terms)
-        self._words: list[Word] = []
         self._adoptable: Adoptable | None = None
         self._swept = 0
         self._look_at: datetime | None = None
@@ -119,13 +121,13 @@ class Tracker:
             try_number=ti.try_number,
             is_written=False,
         )
-        order = self._order(entry, workload)  # before anything is told: it may not be possible
+        order = self._actions.order(entry, workload)  # first: it may not be possible
         if chosen != had:
             entry.replaced = frozenset({had or ti.external_executor_id})
-            self._words.append(Identified(key, chosen))
+            self._actions.say(Identified(key, chosen))
         before = self._table.add(entry)
-        if before and before.seen_since is None and self._task_of(before) is None:
-            self._drop(before)  # it was never written, and nobody waits for it any more
+        if before and before.seen_since is None and self._actions.task_of(before) is None:
+            self._actions.drop(before)  # it was never written, and nobody waits for it any more
         return order
 
     def enter_other(self, workload: AirflowWorkload, key: Hashable) -> Order:
@@ -138,7 +140,7 @@ class Tracker:
             return False
         if given:
             for name in self._strays.names_of(given):
-                self._cancel(name)
+                self._actions.cancel(name)
         return True
 
     # -- what the threads bring -------------------------------------------------------------------
@@ -146,8 +148,8 @@ class Tracker:
     def take_reports(self, now: datetime) -> None:
         """Take in what the writer has done."""
         for report in self._writer.drain(self._at_once):
-            _guard(self._metrics.took, report)
-            _guard(self._take_report, report, now)
+            guard(log, self._metrics.took, report)
+            guard(log, self._take_report, report, now)
 
     def sync(self, running: Set[Hashable], now: datetime) -> Sequence[Word]:
         """Take in all that is new, and ask about what comes next."""
@@ -155,25 +157,28 @@ class Tracker:
         complete = self._cache.last_complete
         changes = self._cache.drain(self._at_once)
         for change in changes:
-            _guard(self._take_change, change)
+            guard(log, self._take_change, change)
         if len(changes) < self._at_once:  # else what that list doesn't show may have ended well
-            _guard(self._sweep, complete)
+            guard(log, self._sweep, complete)
         for entry in self._table.left(running):
             log.warning("Cancelling BatchTask %s: Airflow has ended its task instance", entry.name)
-            self._drop(entry)
+            self._actions.drop(entry)
         for name in self._errands.left(running):
-            self._cancel(name)
+            self._actions.cancel(name)
         self._adoptable = None
         for answer in self._inquiries.drain(self._at_once):
-            _guard(self._take_answer, answer, now)
-        _guard(self._ask, now)
-        _guard(self._metrics.cached, len(self._cache))
+            guard(log, self._take_answer, answer, now)
+        guard(log, self._ask, now)
+        guard(log, self._metrics.cached, len(self._cache))
         return self.words()
 
     def words(self) -> Sequence[Word]:
         """What is to be told to Airflow since the last call."""
-        words, self._words = self._words, []
-        return words
+        return self._actions.words()
+
+    def submit(self, orders: Sequence[Order]) -> None:
+        """Have these written, which enter() has given."""
+        self._actions.submit(orders)
 
     def _take_report(self, report: Report, now: datetime) -> None:
         entry = self._table.of_name(report.name)
@@ -188,14 +193,14 @@ class Tracker:
                 self._written(entry, notes, now)
             case Rejected(message=message):
                 entry.event = "batchtask refused"
-                self._ended(entry, Stopped(message))
+                entry.come_to(Stopped(message))
             case Delayed(message=message):
-                self._note(entry, "batchtask delayed", f"{message}; will retry")
+                self._actions.note(entry, "batchtask delayed", f"{message}; will retry")
 
     def _rename(self, entry: Entry, new_name: str) -> None:
         if found := named(new_name):
             self._table.rename(entry, found[0])
-            self._tell(entry)
+            self._actions.tell(entry)
 
     def _written(self, entry: Entry, notes: Iterable[str], now: datetime) -> None:
         is_new = entry.seen_since is None
@@ -204,7 +209,7 @@ class Tracker:
         if is_new:
             where = self._drafts.settings.namespace
             text = f"BatchTask {entry.name}: see kubectl -n {where} get bt {entry.name}"
-            self._note(entry, "batchtask created", "; ".join([text, *notes]))
+            self._actions.note(entry, "batchtask created", "; ".join([text, *notes]))
         if task := self._cache.get(entry.name):
             self._observe(task, self._outcome(task))
 
@@ -218,26 +223,22 @@ class Tracker:
         entry = self._table.of_name(task.metadata.name)
         if entry is None:
             self._over(self._errands.take_task(task, now))
-        if entry is None or not _is_of(task, entry):
+        if entry is None or not entry.is_shown_by(task):
             return
         if isinstance(now, End):
-            self._ended(entry, now)
+            entry.come_to(now)
         for milestone in entry.milestones.passed(task, self._log_group):
-            self._note(entry, milestone.event, milestone.text)
+            self._actions.note(entry, milestone.event, milestone.text)
 
     def _over(self, over: Ended | Freed | None) -> None:
         """Tell of the end of what is no task instance: Airflow always takes it in."""
         if isinstance(over, Ended):
-            _guard(self._metrics.ended, over.end)
+            guard(log, self._metrics.ended, over.end)
         if over is not None:
-            self._words.append(over)
+            self._actions.say(over)
 
     def _outcome(self, task: BatchTask) -> Outcome:
         return outcome(task, self._log_group)
-
-    def _ended(self, entry: Entry, end: End) -> None:
-        if entry.end is None:
-            entry.end, entry.is_urgent = end, True
 
     def _sweep(self, complete: int) -> None:
         """End what a complete list, begun after it was written, doesn't show."""
@@ -248,8 +249,8 @@ class Tracker:
         for entry in self._table:
             if entry.seen_since is None or entry.seen_since >= complete:
                 continue
-            if self._task_of(entry) is None:
-                self._ended(entry, gone(entry.name))
+            if self._actions.task_of(entry) is None:
+                entry.come_to(gone(entry.name))
         for over in self._errands.sweep(complete, self._cache.get):
             self._over(over)
 
@@ -284,10 +285,10 @@ class Tracker:
                 self._strays.unread(about)
             case Unread() if entry is not None:
                 entry.was_answered()
-            case Remade(workload=workload) if entry is not None:
-                self._remade(entry, workload)
-            case NotRemade(message=message) if entry is not None:
-                self._not_remade(entry, message, now)
+            case Remade() if entry is not None:
+                self._actions.remade(entry, answer)
+            case NotRemade() if entry is not None:
+                self._actions.not_remade(entry, answer, now)
 
     def _looked(self, entry: Entry, row: Row | None, now: datetime) -> None:
         if not entry.was_answered():
@@ -304,7 +305,7 @@ class Tracker:
             return False  # what is in the cluster isn't known yet
         entry.try_number = row.try_number
         if self._table.resolve(entry, row.key):
-            self._words.append(Holds(row.key))
+            self._actions.say(Holds(row.key))
         if self._adoptable is None:
             self._adoptable = Adoptable(self._cache.known())
         task = self._adoptable.find(row)
@@ -315,7 +316,7 @@ class Tracker:
             if found[0] in self._table:
                 return True
             self._table.rename(entry, found[0])
-            self._tell(entry)
+            self._actions.tell(entry)
         entry.restarts, entry.queuing = found[1], queuing_of(task)
         entry.seen_since = self._cache.listings_begun
         entry.milestones = Milestones.since(task)
@@ -327,7 +328,7 @@ class Tracker:
     def _apply(self, entry: Entry, row: Row | None, now: datetime) -> None:
         known = self._known(entry)
         if entry.end is None and isinstance(known.seen, End):
-            self._ended(entry, known.seen)  # after the row was read: that is to be read again
+            entry.come_to(known.seen)  # after the row was read: that is to be read again
             return
         decided = verdict(row, known, self._terms, now)
         if entry.is_written and not isinstance(decided, ledger.Write):
@@ -340,13 +341,13 @@ class Tracker:
             case ledger.Keep():
                 pass
             case ledger.Tell():
-                self._tell(entry)
+                self._actions.tell(entry)
             case ledger.Write():
-                self._write(entry, row, now)
+                self._actions.write(entry, row, now)
             case ledger.Restart(info):
-                self._restart(entry, row, info)
+                self._actions.restart(entry, row, info)
             case ledger.Report(end):
-                self._report(entry, end, now)
+                self._actions.report(entry, end, now)
             case _:
                 self._let_go(entry, decided, now)
 
@@ -359,16 +360,16 @@ class Tracker:
         match decided:
             case ledger.TimeOut(info):
                 entry.end = Stopped(info)
-                self._cancel(entry.name)
-                self._report(entry, entry.end, now)
+                self._actions.cancel(entry.name)
+                self._actions.report(entry, entry.end, now)
             case ledger.Stop():
                 entry.unwanted_since = now
-                self._cancel(entry.name)
+                self._actions.cancel(entry.name)
             case ledger.Cancel():
                 log.info("Cancelling BatchTask %s: Airflow waits for it no more", entry.name)
-                self._drop(entry)
+                self._actions.drop(entry)
             case ledger.Free():
-                self._forget(entry)
+                self._actions.forget(entry)
             case _:
                 assert_never(decided)
 
@@ -387,124 +388,15 @@ class Tracker:
     def _seen(self, entry: Entry) -> Outcome | None:
         if entry.end is not None:
             return entry.end
-        if task := self._task_of(entry):
+        if task := self._actions.task_of(entry):
             return self._outcome(task)
         if not entry.is_written:
             return Queued()
         # What was written may be submitted before the watch shows it.
         return None if entry.seen_since is None else Queued(is_submitted=True)
 
-    def _task_of(self, entry: Entry) -> BatchTask | None:
-        """The entry's task as the cluster shows it."""
-        task = self._cache.get(entry.name)
-        return task if task is not None and _is_of(task, entry) else None
-
-    def _write(self, entry: Entry, row: Row | None, now: datetime) -> None:
-        is_recent = entry.written_at is not None and now - entry.written_at < REWRITE_AFTER
-        if entry.is_written and not is_recent:
-            self._remake(entry, row)
-
-    def _restart(self, entry: Entry, row: Row | None, info: str) -> None:
-        entry.restarts += 1
-        entry.end = entry.seen_since = entry.written_at = None
-        entry.is_adopted, entry.milestones = False, Milestones()
-        most = self._terms.start_retries
-        text = f"its job failed before the task started; made again, {entry.restarts} of {most}"
-        self._note(entry, "batchtask made again", f"{text}: {info}")
-        self._remake(entry, row)
-
-    def _remake(self, entry: Entry, row: Row | None) -> None:
-        entry.is_written = False
-        under = row.external_id if row else entry.external_id
-        self._inquiries.put([Remake(entry.external_id, entry.place, under)])
-
-    def _not_remade(self, entry: Entry, message: str, now: datetime) -> None:
-        """Leave it to the next look at its row, which has it made again if it is still wanted."""
-        entry.is_written = True
-        if entry.unmade_since is None:
-            entry.unmade_since = now
-            self._note(entry, "batchtask delayed", f"{message}; will retry")
-        elif now - entry.unmade_since >= REMAKE_FOR:
-            self._ended(entry, Stopped(message))
-
-    def _remade(self, entry: Entry, workload: TaskWorkload | None) -> None:
-        entry.unmade_since = None
-        if workload is not None:
-            entry.queuing = entry.queuing or queuing(workload.token)
-            self.submit([self._order(entry, workload)])
-            return
-        entry.is_written, entry.is_urgent = True, True  # nothing will be; its row has changed
-
-    def _order(self, entry: Entry, workload: TaskWorkload) -> Order:
-        assert entry.queuing is not None  # noqa: S101 - for the type checker; both callers set it
-        is_free = self._cache.get(entry.name) is None
-        return Order(
-            Identity(
-                entry.external_id,
-                entry.queuing,
-                airflow_identity(workload.ti, self._executor_name),
-                entry.restarts,
-            ),
-            workload.ti.priority_weight,
-            partial(self._drafts.draft, workload),
-            owns_name=is_free and (entry.is_adopted or entry.restarts > 0),
-            is_there=self._task_of(entry) is not None,
-        )
-
-    def _report(self, entry: Entry, end: End, now: datetime) -> None:
-        if entry.key is None:
-            return
-        if entry.reported_at is None:
-            if not isinstance(end, Succeeded):
-                self._note(entry, entry.event, end.info)
-            _guard(self._metrics.ended, end)
-        entry.reported_at = now
-        self._words.append(Ended(entry.key, end))
-
     def _stray(self, name: str, row: Row | None, now: datetime) -> None:
         """Deal with a task of this instance that isn't followed here."""
         if self._strays.is_to_end(name, row, now):
             log.info("Cancelling BatchTask %s: no task instance waits for it", name)
-            self._cancel(name)
-
-    def _tell(self, entry: Entry) -> None:
-        if entry.key is not None and self._table.is_current(entry):
-            self._words.append(Identified(entry.key, entry.external_id))
-
-    def _note(self, entry: Entry, event: str, text: str) -> None:
-        if entry.key is not None and self._table.is_current(entry):
-            self._words.append(Noted(entry.key, event, text))
-
-    def _drop(self, entry: Entry) -> None:
-        self._forget(entry)
-        self._cancel(entry.name)
-
-    def _forget(self, entry: Entry) -> None:
-        key = self._table.end(entry)
-        if key is not None and entry.reported_at is None:
-            self._words.append(Freed(key))
-
-    # -- the two ways to the cluster: what has to hold for every write belongs here ---------------
-
-    def submit(self, orders: Sequence[Order]) -> None:
-        """Have these written: all at once, since the threads compete with the scheduler's."""
-        self._writer.submit(orders)
-
-    def _cancel(self, name: str) -> None:
-        self._writer.cancel(name)
-
-
-def _is_of(task: BatchTask, entry: Entry) -> bool:
-    """Whether it is the queuing's that the entry stands for, and not an earlier one's."""
-    if entry.queuing is None:
-        return False
-    made_by = queuing_of(task)
-    return made_by is not None and made_by.id == entry.queuing.id
-
-
-def _guard(step: Callable[..., object], *of: object) -> None:
-    """Take a step; a bug in it must not end the scheduler."""
-    try:
-        step(*of)
-    except Exception:
-        log.exception("A bug in %s", getattr(step, "__name__", step))
+            self._actions.cancel(name)
