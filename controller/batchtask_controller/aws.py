@@ -1,12 +1,10 @@
-"""The port `Batch` on boto3, the one place that knows AWS's words for what went wrong."""
+"""The port `Batch` on boto3."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,16 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import botocore.exceptions as aws
-import urllib3.exceptions
 from botocore.config import Config
-from botocore.parsers import ResponseParserError
 
 from batchtask_api import Reason
 from batchtask_api.addresses import without_login
+from batchtask_controller.aws_errors import NO_CREDENTIALS, UNREADABLE, translate
 from batchtask_controller.aws_job import job, reference
 from batchtask_controller.aws_role import assumed
 from batchtask_controller.batch import (
-    BatchError,
     Denied,
     Found,
     Job,
@@ -36,10 +32,7 @@ from batchtask_controller.batch import (
     JobRequest,
     JobStatus,
     LogStream,
-    NotFound,
     OutcomeUnknown,
-    Rejected,
-    Throttled,
     Unavailable,
 )
 
@@ -49,103 +42,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-THROTTLING = frozenset(
-    {
-        "TooManyRequestsException",
-        "ThrottlingException",
-        "ThrottledException",
-        "Throttling",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "LimitExceededException",
-    }
-)
-CREDENTIALS = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "NotAuthorized",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-ACCESS = frozenset(
-    {"AccessDenied", "AccessDeniedException", "OptInRequired", "UnauthorizedOperation"}
-)
-
-_QUEUE_IS_OFF = r"queue.*(disabled|not in (the |an? )?(enabled|valid) state)|state is disabled"
-_QUEUE_IS_GONE = r"queue.*(not found|does not exist|doesn't exist)"
-
-_OTHER_SHAPE = (
-    r"overrides should not be set for .*jobs"
-    r"|(ecs|eks)PropertiesOverride (should not|must not|cannot|is not) "
-)
-"""Of AWS's words for overrides that the definition has no place for two are known: "Container
-overrides should not be set for ecsProperties jobs." and "Container overrides or node overrides
-should not be set for Batch on EKS jobs."; the rest is a guess at those for a plain container."""
-
-_OF_ITS_SHAPE = (
-    "; the job definition is of another shape than spec.job's overrides: with containerProperties "
-    "go containerOverrides, with ecsProperties ecsPropertiesOverride, with eksProperties "
-    "eksPropertiesOverride (Airflow's executor has the option shape for it)"
-)
-
-MESSAGES: Sequence[tuple[re.Pattern[str], type[BatchError], Reason, str]] = (
-    # ClientException covers all of these; its message alone tells them apart. The last is advice.
-    (re.compile(_QUEUE_IS_OFF, re.IGNORECASE), Unavailable, Reason.QUEUE_UNAVAILABLE, ""),
-    (re.compile(_QUEUE_IS_GONE, re.IGNORECASE), NotFound, Reason.INVALID_SPEC, ""),
-    (re.compile(_OTHER_SHAPE, re.IGNORECASE), Rejected, Reason.INVALID_SPEC, _OF_ITS_SHAPE),
-)
-
-_UNSENT = (aws.EndpointConnectionError, aws.ConnectTimeoutError)
-"""No connection. Neither SSLError nor ProxyConnectionError is one of them: a connection can break
-so after the request went; what caused them tells."""
-
-_NEVER_CONNECTED = (
-    ssl.SSLCertVerificationError,
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
-)
-"""Causes that come before a request's first byte."""
-
-_UNREADABLE = (ResponseParserError, AttributeError, KeyError, TypeError, ValueError)
-"""What botocore and we meet in a reply that isn't AWS Batch's."""
-
-_OPERATIONS = frozenset(
-    {
-        "SubmitJob",
-        "DescribeJobs",
-        "ListJobs",
-        "TerminateJob",
-        "GetJobQueueSnapshot",
-        "TagResource",
-        "GetLogEvents",
-    }
-)
-
-_NO_CREDENTIALS = (
-    aws.NoCredentialsError,
-    aws.PartialCredentialsError,
-    aws.CredentialRetrievalError,
-    aws.TokenRetrievalError,
-    aws.NoAuthTokenError,
-    aws.UnauthorizedSSOTokenError,
-    aws.ProfileNotFound,
-    aws.MetadataRetrievalError,
-)
-
 _T = TypeVar("_T")
 
 _THREADS = 24
 _NEW_CLIENT_AFTER = 5.0
-_REQUEST_TIMEOUT = 408
 _REASON = 1024
 _PAGE = 100
 _LIST_PAGE = 1000
@@ -201,7 +101,7 @@ class AwsBatch:
         self._located: str | None = None
         self._client: BatchClient | None = None
         self._logs_clients: dict[str | None, CloudWatchLogsClient] = {}
-        with contextlib.suppress(*_NO_CREDENTIALS):  # each call will say so
+        with contextlib.suppress(*NO_CREDENTIALS):  # each call will say so
             self._session = self._in_role(self._session)
             self._client = self._new_client()
 
@@ -264,7 +164,7 @@ class AwsBatch:
             if credentials is None:
                 return None
             return getattr(credentials, "account_id", None) or self._caller_account()
-        except (aws.BotoCoreError, aws.ClientError, *_UNREADABLE) as error:
+        except (aws.BotoCoreError, aws.ClientError, *UNREADABLE) as error:
             # Each call will say so of its own task, and work once this is mended.
             log.warning("the AWS account can't be told yet: %s", without_login(str(error)))
             return None
@@ -392,7 +292,7 @@ class AwsBatch:
             if translated.reason is Reason.CREDENTIALS_REFUSED:
                 self._refused()
             raise translated from None
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             kind = OutcomeUnknown if may_have_effect() else Unavailable
             said = without_login(f"{type(error).__name__}: {error}")
             raise kind(f"AWS Batch's answer can't be read: {said}") from None
@@ -401,74 +301,6 @@ class AwsBatch:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
 
-def translate(error: aws.BotoCoreError | aws.ClientError, *, may_have_effect: bool) -> BatchError:
-    """The port's error for one of botocore's.
-
-    Args:
-        error: what botocore raised.
-        may_have_effect: whether the call changes something, so that no answer is no proof.
-    """
-    if isinstance(error, aws.ClientError):
-        return _refusal(error, may_have_effect=may_have_effect)
-    said = without_login(str(error))  # botocore names the endpoint
-    if isinstance(error, _NO_CREDENTIALS):
-        return Denied(f"No usable AWS credentials: {said}", Reason.CREDENTIALS_REFUSED)
-    if isinstance(error, (aws.ParamValidationError, aws.InvalidRegionError)):
-        return Rejected(said)
-    if isinstance(error, _UNSENT) or _never_connected(error):
-        return Unavailable(f"AWS Batch can't be reached: {said}")
-    if may_have_effect:
-        return OutcomeUnknown(f"No readable answer from AWS Batch: {said}")
-    return Unavailable(f"No readable answer from AWS Batch: {said}")
-
-
-def _never_connected(error: aws.BotoCoreError) -> bool:
-    """Whether what broke is the way to AWS, before anything was sent on it."""
-    cause = error.kwargs.get("error")
-    return any(isinstance(part, _NEVER_CONNECTED) for part in _chain(cause))
-
-
-def _chain(error: object) -> Iterator[object]:
-    while isinstance(error, BaseException):
-        yield error
-        error = next((part for part in error.args if isinstance(part, BaseException)), None)
-
-
-def _refusal(error: aws.ClientError, *, may_have_effect: bool) -> BatchError:
-    answer: Mapping[str, Any] = error.response
-    code = str(answer.get("Error", {}).get("Code", ""))
-    message = str(answer.get("Error", {}).get("Message") or code or error)
-    metadata = answer.get("ResponseMetadata", {})
-    status = int(metadata.get("HTTPStatusCode", 0))
-    if error.operation_name not in _OPERATIONS:  # to get credentials, such as AssumeRole
-        return Denied(
-            f"No usable AWS credentials: {error.operation_name} failed: {code}: {message}",
-            Reason.CREDENTIALS_REFUSED,
-        )
-    is_aws_word = bool(code) and not code.isdecimal()  # else botocore put the status in its place
-    is_telling = is_aws_word or not may_have_effect  # a proxy may answer for what it has passed on
-    if code in THROTTLING or (status == 429 and is_telling):
-        return Throttled(f"{code}: {message}", _retry_after(metadata.get("HTTPHeaders", {})))
-    if code in CREDENTIALS:
-        return Denied(f"AWS refused the credentials: {code}: {message}", Reason.CREDENTIALS_REFUSED)
-    if code in ACCESS or (status == 403 and is_telling):
-        return Denied(f"AWS refused the right: {code}: {message}")
-    if not 400 <= status < 500 or status == _REQUEST_TIMEOUT or not is_aws_word:
-        kind = OutcomeUnknown if may_have_effect else Unavailable
-        return kind(f"AWS Batch failed with {status} {code}: {message}")
-    for pattern, of, reason, advice in MESSAGES:
-        if pattern.search(message):
-            return of(f"{code}: {message}{advice}", reason)
-    return Rejected(f"{code}: {message}")
-
-
 def _date(reply: Mapping[str, Any]) -> datetime:
     """When AWS answered, by its own clock: the one that it judges signatures by."""
     return parsedate_to_datetime(reply["ResponseMetadata"]["HTTPHeaders"]["date"])
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    try:
-        return float(headers["retry-after"])
-    except (KeyError, ValueError):
-        return None

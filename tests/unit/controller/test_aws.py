@@ -11,22 +11,17 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-import botocore.exceptions as aws
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import NewConnectionError, ProxyError
 
 from batchtask_api import Reason
-from batchtask_controller.aws import ACCESS, CREDENTIALS, THROTTLING, AwsBatch, translate
-from batchtask_controller.aws_job import job
+from batchtask_controller.aws import AwsBatch
 from batchtask_controller.batch import (
     BatchError,
     Denied,
-    JobAttempt,
     JobRef,
     JobRequest,
     JobStatus,
@@ -36,7 +31,6 @@ from batchtask_controller.batch import (
     Rejected,
     Throttled,
     Unavailable,
-    Unsent,
 )
 from builders import JOB
 from unit.controller.endpoint import Answer, Endpoint, endpoint, error_answer, json_answer
@@ -541,197 +535,7 @@ def test_an_address_that_is_none_is_said_in_words() -> None:
         AwsBatch("us-east-1", "nonsense", 5)
 
 
-# -- the table ------------------------------------------------------------------------------------
-
-
-def client_error(code: str, status: int = 400, message: str = "AWS's words") -> aws.ClientError:
-    """What botocore makes of an error answer."""
-    response: Any = {
-        "Error": {"Code": code, "Message": message},
-        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}},
-    }
-    return aws.ClientError(response, "SubmitJob")
-
-
-@pytest.mark.parametrize("status", [400, 403, 429, 503])
-@pytest.mark.parametrize("code", sorted(THROTTLING))
-def test_throttling_has_many_names(code: str, status: int) -> None:
-    assert isinstance(translate(client_error(code, status), may_have_effect=True), Throttled)
-
-
-@pytest.mark.parametrize("status", [400, 403])
-@pytest.mark.parametrize("code", sorted(CREDENTIALS))
-def test_refused_credentials_have_many_names(code: str, status: int) -> None:
-    found = translate(client_error(code, status), may_have_effect=True)
-
-    assert (type(found), found.reason) == (Denied, Reason.CREDENTIALS_REFUSED)
-
-
-@pytest.mark.parametrize("code", sorted(ACCESS))
-def test_a_missing_right_has_several_names(code: str) -> None:
-    found = translate(client_error(code), may_have_effect=True)
-
-    assert (type(found), found.reason) == (Denied, Reason.ACCESS_DENIED)
-
-
-URL = "http://127.0.0.1"
-
-
-def proxy_error(cause: Exception) -> aws.ProxyConnectionError:
-    """What botocore makes of urllib3's, whether the proxy was reached or not."""
-    return aws.ProxyConnectionError(proxy_url=URL, error=ProxyError("no proxy", cause))
-
-
-RAISED: list[tuple[aws.BotoCoreError, type[BatchError]]] = [
-    (aws.EndpointConnectionError(endpoint_url=URL, error="refused"), Unavailable),
-    (aws.ConnectTimeoutError(endpoint_url=URL, error="timeout"), Unavailable),
-    (proxy_error(NewConnectionError(HTTPConnection("127.0.0.1"), "refused")), Unavailable),
-    (proxy_error(ConnectionResetError("dropped")), OutcomeUnknown),
-    (aws.ProxyConnectionError(proxy_url=URL, error="no one knows"), OutcomeUnknown),
-    (aws.SSLError(endpoint_url=URL, error=ssl.SSLCertVerificationError("bad")), Unavailable),
-    (aws.SSLError(endpoint_url=URL, error=ssl.SSLEOFError("EOF")), OutcomeUnknown),
-    (aws.ReadTimeoutError(endpoint_url=URL, error="timeout"), OutcomeUnknown),
-    (aws.ConnectionClosedError(endpoint_url=URL, error="closed"), OutcomeUnknown),
-    (aws.HTTPClientError(error="anything"), OutcomeUnknown),
-    (aws.NoCredentialsError(), Denied),
-    (aws.PartialCredentialsError(provider="env", cred_var="key"), Denied),
-    (aws.CredentialRetrievalError(provider="sso", error_msg="expired"), Denied),
-    (aws.ParamValidationError(report="Unknown parameter"), Rejected),
-]
-
-
-@pytest.mark.parametrize(("error", "kind"), RAISED)
-def test_what_botocore_raises_has_its_meaning(
-    error: aws.BotoCoreError, kind: type[BatchError]
-) -> None:
-    assert type(translate(error, may_have_effect=True)) is kind
-
-
-@pytest.mark.parametrize("of", [aws.EndpointConnectionError, aws.ReadTimeoutError])
-def test_the_login_in_an_endpoint_is_not_told(of: type[aws.HTTPClientError]) -> None:
-    error = of(endpoint_url="https://me:secret@batch.example.com/v1/submitjob", error="refused")
-
-    told = str(translate(error, may_have_effect=True))
-
-    assert "https://***@batch.example.com" in told
-    assert "secret" not in told
-
-
-@pytest.mark.parametrize("status", [*range(300, 400), *range(500, 600), 408, 0])
-def test_no_status_that_may_hide_a_success_proves_anything(status: int) -> None:
-    found = translate(client_error("ServerException", status), may_have_effect=True)
-
-    assert not isinstance(found, (Unsent, Rejected, NotFound))
-
-
 # -- what is read ---------------------------------------------------------------------------------
-
-FAILED_DETAIL: dict[str, Any] = {
-    "jobId": "job-1",
-    "jobName": "sales-load-1",
-    "jobArn": "arn",
-    "status": "FAILED",
-    "statusReason": "Essential container in task exited",
-    "createdAt": 1768478400123,
-    "startedAt": 1768478401000,
-    "stoppedAt": 1768478402000,
-    "isTerminated": True,
-    "container": {"exitCode": 137, "reason": "OutOfMemoryError", "logStreamName": "default/1"},
-    "attempts": [
-        {
-            "startedAt": 1768478401000,
-            "stoppedAt": 1768478402000,
-            "statusReason": "Essential container in task exited",
-            "container": {"exitCode": 137, "reason": "OutOfMemoryError", "logStreamName": "l"},
-        }
-    ],
-}
-
-
-def test_a_job_is_read_whole() -> None:
-    found = job(FAILED_DETAIL)
-
-    started, stopped = (dt.datetime(2026, 1, 15, 12, 0, s, tzinfo=dt.UTC) for s in (1, 2))
-    assert found.status is JobStatus.FAILED
-    assert (found.exit_code, found.reason) == (137, "OutOfMemoryError")
-    assert (found.started_at, found.stopped_at) == (started, stopped)
-    assert found.created_at == dt.datetime(2026, 1, 15, 12, 0, 0, 123000, tzinfo=dt.UTC)
-    assert found.is_cancelled
-    assert found.attempts == (
-        JobAttempt(
-            137, "OutOfMemoryError", "Essential container in task exited", "l", started, stopped
-        ),
-    )
-
-
-def test_of_several_containers_the_one_that_failed_speaks() -> None:
-    containers = [
-        {"name": "sidecar", "exitCode": 0, "logStreamName": "s"},
-        {"name": "main", "exitCode": 3, "reason": "Error", "logStreamName": "m"},
-    ]
-    detail = {key: value for key, value in FAILED_DETAIL.items() if key != "container"}
-    properties = {"taskProperties": [{"containers": containers}]}
-    attempts = [{"taskProperties": [{"containers": containers}], "statusReason": "exited"}]
-
-    found = job({**detail, "ecsProperties": properties, "attempts": attempts})
-
-    assert (found.exit_code, found.reason, found.log_stream_name) == (3, "Error", "m")
-    assert [each.exit_code for each in found.attempts] == [3]
-
-
-def elsewhere(**options: str) -> dict[str, Any]:
-    return {"logConfiguration": {"logDriver": "awslogs", "options": options}}
-
-
-@pytest.mark.parametrize(
-    "shown",
-    [
-        lambda container: {"container": container},
-        lambda container: {"ecsProperties": {"taskProperties": [{"containers": [container]}]}},
-    ],
-    ids=["container", "ecs"],
-)
-def test_where_a_definition_logs_to_is_read(shown: Callable[[Any], dict[str, Any]]) -> None:
-    detail = {key: FAILED_DETAIL[key] for key in ("jobId", "jobName", "status")}
-    options = {"awslogs-group": "/own", "awslogs-region": "eu-west-1"}
-
-    told = job(detail | shown(elsewhere(**options)))
-    in_part = job(detail | shown(elsewhere(**{"awslogs-stream-prefix": "own"})))
-    by_another_driver = job(detail | shown({"logConfiguration": {"logDriver": "splunk"}}))
-
-    assert (told.log_group_name, told.log_region) == ("/own", "eu-west-1")
-    for found in (in_part, by_another_driver):
-        assert (found.log_group_name, found.log_region) == (None, None)
-
-
-def test_a_job_on_eks_tells_its_attempts_too() -> None:
-    containers = [{"name": "main", "exitCode": 9, "reason": "Error"}]
-    detail = {key: FAILED_DETAIL[key] for key in ("jobId", "jobName", "status")}
-    properties = {"podProperties": {"containers": containers}}
-    attempts = [{"containers": containers, "podName": "pod", "statusReason": "exited"}]
-
-    found = job({**detail, "eksProperties": properties, "eksAttempts": attempts, "attempts": []})
-
-    assert found.exit_code == 9
-    assert [(each.exit_code, each.status_reason) for each in found.attempts] == [(9, "exited")]
-
-
-def test_a_job_that_only_waits_has_little_to_tell() -> None:
-    found = job({"jobId": "job-1", "jobName": "n", "status": "RUNNABLE"})
-
-    assert (found.status, found.exit_code, found.attempts) == (JobStatus.RUNNABLE, None, ())
-
-
-@pytest.mark.parametrize(
-    ("more", "status"), [({}, JobStatus.PENDING), ({"startedAt": 1}, JobStatus.RUNNING)]
-)
-def test_a_status_that_aws_has_added_since_is_no_end(
-    more: dict[str, int], status: JobStatus, caplog: pytest.LogCaptureFixture
-) -> None:
-    found = job({"jobId": "job-1", "jobName": "n", "status": "HIBERNATING", **more})
-
-    assert found.status is status
-    assert "HIBERNATING" in caplog.text
 
 
 def test_all_pages_of_a_look_up_are_read_and_the_earliest_job_stands_first(
