@@ -1,4 +1,4 @@
-"""The commands beside serving: `release`, which an uninstall runs, and `check`, a chart's test."""
+"""The commands beside serving: for people, for the chart's test, and before an uninstall."""
 
 import argparse
 import asyncio
@@ -8,16 +8,23 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+import pydantic
+
 from batchtask_api import names
+from batchtask_api.addresses import without_login
 from batchtask_controller import logs
+from batchtask_controller.batch import BatchError
 from batchtask_controller.check import check
+from batchtask_controller.clients import clients
 from batchtask_controller.clock import SystemClock
-from batchtask_controller.cluster import Api, ClusterLease
+from batchtask_controller.cluster import Api, ClusterLease, ClusterTasks, cluster_uid
 from batchtask_controller.cluster_estate import ClusterEstate
-from batchtask_controller.config import Settings
+from batchtask_controller.config import Settings, complaints
 from batchtask_controller.handlers import login
+from batchtask_controller.orphan_list import list_orphans
 from batchtask_controller.release import release
 from batchtask_controller.tasks import Gone, TasksError
+from batchtask_controller.timings import Timings
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +35,7 @@ _CREDENTIALS = "The cluster comes from the pod's service account, else from KUBE
 def run_release(words: Sequence[str]) -> int:
     """Run `release`; return 0 once no task is left, else 1."""
     parser = argparse.ArgumentParser(
-        prog="python -m batchtask_controller release",
+        prog="batchtask release",
         description="Delete every BatchTask of the cluster, wait for the controller to end their "
         "jobs, then drop the finalizers of those that are left, so that nothing hangs. "
         f"{_CREDENTIALS}",
@@ -55,7 +62,7 @@ def run_release(words: Sequence[str]) -> int:
 def run_check(words: Sequence[str]) -> int:
     """Run `check`; return 0 where all is well, else 1."""
     parser = argparse.ArgumentParser(
-        prog="python -m batchtask_controller check",
+        prog="batchtask check",
         description="See that BatchTasks are served in every namespace of BATCHTASK_NAMESPACES, "
         "and that a controller leads: it renews the Lease BATCHTASK_LEASE_NAMESPACE/"
         f"BATCHTASK_LEASE_NAME. {_CREDENTIALS}",
@@ -64,23 +71,53 @@ def run_check(words: Sequence[str]) -> int:
     return _run(lambda: _check(Settings()))
 
 
+def run_orphans(words: Sequence[str]) -> int:
+    """Run `orphans`; return 0 where every job queue was asked, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="batchtask orphans",
+        description="List the live jobs of this cluster, over an hour old, whose BatchTask is gone "
+        "and which were not retained. Nothing is ended. It looks in the job queues that the "
+        "BatchTasks and BATCHTASK_POLICY name. The settings are the controller's, from the same "
+        "variables, so it is best run in its pod: kubectl exec -n batchtask-system "
+        f"deploy/batchtask-controller -- python -m batchtask_controller orphans. {_CREDENTIALS}",
+    )
+    parser.add_argument(
+        "--queue",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="look in this job queue as well; may be repeated",
+    )
+    options = parser.parse_args(words)
+    return _run(lambda: _orphans(Settings(), options.queue))
+
+
 COMMANDS: Mapping[str, Callable[[Sequence[str]], int]] = {
     "check": run_check,
+    "orphans": run_orphans,
     "release": run_release,
 }
 
 
-def _run(work: Callable[[], Coroutine[Any, Any, str | None]]) -> int:
+class _Wrong(Exception):
+    """What was asked for isn't so; the text says why."""
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> int:
     logs.configure("text", "INFO")
     try:
-        wrong = asyncio.run(work())
-    except (TasksError, OSError, ValueError) as error:
-        wrong = str(error)
-    if wrong:
-        log.error("%s", wrong)
+        asyncio.run(work())
+    except pydantic.ValidationError as error:
+        log.error("%s", "; ".join(complaints(error)))  # noqa: TRY400 - said in words
         return 1
-    sys.stdout.write("ok\n")
+    except (_Wrong, TasksError, BatchError, OSError, ValueError) as error:
+        log.error("%s", without_login(str(error)))  # noqa: TRY400 - said in words
+        return 1
     return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
 
 
 @contextlib.asynccontextmanager
@@ -92,7 +129,7 @@ async def _api() -> AsyncIterator[Api]:
         await api.close()
 
 
-async def _release(wait_seconds: float, *, with_definition: bool) -> str | None:
+async def _release(wait_seconds: float, *, with_definition: bool) -> None:
     async with _api() as api:
         left = await release(
             ClusterEstate(api),
@@ -100,10 +137,10 @@ async def _release(wait_seconds: float, *, with_definition: bool) -> str | None:
             wait_seconds=wait_seconds,
             with_definition=with_definition,
         )
-    if not left:
-        return None
-    named = ", ".join(map(str, left[:5]))
-    return f"{len(left)} tasks are still there, held by other finalizers: {named}"
+    if left:
+        named = ", ".join(map(str, left[:5]))
+        raise _Wrong(f"{len(left)} tasks are still there, held by other finalizers: {named}")
+    _say("ok")
 
 
 class _Cluster:
@@ -124,6 +161,25 @@ class _Cluster:
         return await self._lease.read()
 
 
-async def _check(settings: Settings) -> str | None:
+async def _check(settings: Settings) -> None:
     async with _api() as api:
-        return await check(_Cluster(api, settings), settings.namespaces, SystemClock())
+        wrong = await check(_Cluster(api, settings), settings.namespaces, SystemClock())
+    if wrong:
+        raise _Wrong(wrong)
+    _say("ok")
+
+
+async def _orphans(settings: Settings, queues: Sequence[str]) -> None:
+    with clients(settings, Timings()) as batches:
+        async with _api() as api:
+            listing = await list_orphans(
+                settings,
+                ClusterTasks(api, settings.namespaces),
+                batches,
+                cluster_uid=await cluster_uid(api),
+                queues=queues,
+                clock=SystemClock(),
+            )
+    _say(listing.table)
+    if listing.unasked:
+        raise _Wrong(f"not all was looked at: {', '.join(listing.unasked)} could not be asked")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from batchtask_api.names import DEFAULT_NAMESPACE
@@ -33,8 +33,8 @@ class Settings(BaseSettings):
     AWS credentials come from where boto3 finds them; the cluster from the pod's service account,
     else from KUBECONFIG.
 
-    Commands beside serving: `release` lets every BatchTask go before an uninstall, `check` sees
-    that a controller leads; each has a --help of its own.
+    Commands beside serving: `orphans` lists live jobs whose BatchTask is gone, `check` sees that a
+    controller leads, `release` lets every BatchTask go before an uninstall; each has a --help.
     """
 
     model_config = SettingsConfigDict(
@@ -161,6 +161,17 @@ class Settings(BaseSettings):
             return json.loads(value)
         except ValueError as error:
             raise ValueError(f"this is no JSON: {error}") from None
+
+
+def complaints(error: ValidationError) -> Sequence[str]:
+    """Say of each wrong option of Settings which it is, why, and what it is for."""
+    found = []
+    for wrong in error.errors(include_url=False):
+        option, *path = map(str, wrong["loc"])
+        about = Settings.model_fields[option].description
+        message = wrong["msg"].removeprefix("Value error, ")
+        found.append(": ".join([PREFIX + option.upper(), *path, message]) + f" ({about})")
+    return found
 
 
 def unread(environment: Mapping[str, str]) -> Sequence[str]:

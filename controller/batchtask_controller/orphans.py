@@ -7,8 +7,8 @@ jobs alone: see `judge`.
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from batchtask_api import names
@@ -49,6 +49,8 @@ class Verdict:
     """Oldest first."""
     distrust: str | None = None
     """Why none of them may be ended, where something larger seems to be wrong."""
+    unasked: tuple[str, ...] = ()
+    """The job queues whose jobs AWS Batch didn't tell."""
 
 
 def judge(
@@ -92,8 +94,8 @@ def task_uid(job: JobRef) -> str | None:
     return match[1] if match else None
 
 
-class Orphans:
-    """The sweep over every job queue that a task was ever seen to use."""
+class Search:
+    """Looks for orphans in every job queue that a task was ever seen to use."""
 
     def __init__(
         self,
@@ -103,23 +105,87 @@ class Orphans:
         is_ours: Callable[[Record], bool],
         tasks: Tasks,
         scope: Scope,
+        clock: Clock,
+    ) -> None:
+        """Look in an account and region, whose tasks `is_ours` tells."""
+        self._batch = batch
+        self._store = store
+        self._is_ours = is_ours
+        self._tasks = tasks
+        self._scope = scope
+        self._clock = clock
+        self._queues: set[str] = set()
+
+    async def look(self, queues: Iterable[str] = ()) -> Verdict:
+        """Look once, in these job queues as well.
+
+        Raises:
+            BatchError: jobs can't be described.
+            TasksError: the tasks can't be listed.
+        """
+        self._queues.update(queues)
+        jobs, unasked = await self._live_jobs()
+        # Listed after the jobs were: a task precedes its job. And from the API server, in full,
+        # since the store lacks what can't be read.
+        tasks = await self._tasks.uids() | set(self._store.uids())
+        suspects = [job.id for job, uid in jobs.items() if uid not in tasks]
+        described = await self._describe(suspects)
+        known = len(jobs) - len(suspects)
+        verdict = judge(described, known, tasks, self._scope, self._clock.now())
+        return replace(verdict, unasked=unasked)
+
+    async def _live_jobs(self) -> tuple[Mapping[JobRef, str], tuple[str, ...]]:
+        """The live jobs with names like ours, each with the uid in it; the queues not asked."""
+        ours = filter(self._is_ours, self._store.records())
+        self._queues.update(*map(_queues_of, ours))
+        found: dict[str, tuple[JobRef, str]] = {}
+        unasked: list[str] = []
+        for queue in sorted(self._queues):
+            try:
+                async for job in self._live_in(queue):
+                    if uid := task_uid(job):
+                        found[job.id] = (job, uid)  # it may have gone on to the next state
+            except BatchError as error:
+                log.warning("job queue %s could not be swept for orphans: %s", queue, error)
+                unasked.append(queue)
+        return dict(found.values()), tuple(unasked)
+
+    async def _live_in(self, queue: str) -> AsyncIterator[JobRef]:
+        for status in LIVE:
+            token: str | None = None
+            while True:
+                page = await self._batch.list_jobs(queue, status, token)
+                for job in page.jobs:
+                    yield job
+                if (token := page.next_token) is None:
+                    break
+
+    async def _describe(self, ids: Sequence[str]) -> Sequence[Job]:
+        chunks = [ids[at : at + JOBS_A_CALL] for at in range(0, len(ids), JOBS_A_CALL)]
+        return [job for chunk in chunks for job in await self._batch.describe(chunk)]
+
+
+class Orphans:
+    """The leader's sweep: it reports what a search finds, and ends it where that is wanted."""
+
+    def __init__(
+        self,
+        search: Search,
+        *,
+        batch: Batch,
         leads: Callable[[], bool],
         clock: Clock,
         interval_seconds: float,
         most_ended: int,
     ) -> None:
         """Sweep an account and region at each interval; end at most so many each time, or none."""
+        self._search = search
         self._batch = batch
-        self._store = store
-        self._is_ours = is_ours
-        self._tasks = tasks
-        self._scope = scope
         self._leads = leads
         self._clock = clock
         self._interval = interval_seconds
         self._most_ended = most_ended
         self._next = clock.monotonic() + min(_FIRST_AFTER, interval_seconds)
-        self._queues: set[str] = set()
         self._reported: set[str] = set()
         self.found = 0
         """How many the last sweep found."""
@@ -140,45 +206,10 @@ class Orphans:
             log.exception("the sweep for orphaned jobs failed")
 
     async def _look(self) -> None:
-        jobs = await self._live_jobs()
-        # Listed after the jobs were: a task precedes its job. And from the API server, in full,
-        # since the store lacks what can't be read.
-        tasks = await self._tasks.uids() | set(self._store.uids())
-        suspects = [job.id for job, uid in jobs.items() if uid not in tasks]
-        described = await self._describe(suspects)
-        known = len(jobs) - len(suspects)
-        verdict = judge(described, known, tasks, self._scope, self._clock.now())
+        verdict = await self._search.look()
         self._report(verdict)
         if self._most_ended and verdict.distrust is None:
             await self._end(verdict.orphans[: self._most_ended])
-
-    async def _live_jobs(self) -> Mapping[JobRef, str]:
-        """The live jobs with names like ours, each with the uid in it."""
-        ours = filter(self._is_ours, self._store.records())
-        self._queues.update(*map(_queues_of, ours))
-        found: dict[str, tuple[JobRef, str]] = {}
-        for queue in sorted(self._queues):
-            try:
-                async for job in self._live_in(queue):
-                    if uid := task_uid(job):
-                        found[job.id] = (job, uid)  # it may have gone on to the next state
-            except BatchError as error:
-                log.warning("job queue %s could not be swept for orphans: %s", queue, error)
-        return dict(found.values())
-
-    async def _live_in(self, queue: str) -> AsyncIterator[JobRef]:
-        for status in LIVE:
-            token: str | None = None
-            while True:
-                page = await self._batch.list_jobs(queue, status, token)
-                for job in page.jobs:
-                    yield job
-                if (token := page.next_token) is None:
-                    break
-
-    async def _describe(self, ids: Sequence[str]) -> Sequence[Job]:
-        chunks = [ids[at : at + JOBS_A_CALL] for at in range(0, len(ids), JOBS_A_CALL)]
-        return [job for chunk in chunks for job in await self._batch.describe(chunk)]
 
     def _report(self, verdict: Verdict) -> None:
         self.found = len(verdict.orphans)

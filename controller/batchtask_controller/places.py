@@ -1,5 +1,6 @@
 """Where each task's job is, or will be: the AWS account and region that are asked about it."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from batchtask_controller.batch import Batch
 from batchtask_controller.store import Record
 
 
@@ -40,6 +42,24 @@ class Place:
     via: Account
     account: str | None
     region: str
+
+
+async def reach(
+    batches: Mapping[Account, Batch], home: Account, own: Mapping[str, Account]
+) -> "Places":
+    """Learn which accounts and regions these are.
+
+    Args:
+        batches: AWS Batch of each.
+        home: the controller's own.
+        own: those of the namespaces that have one of their own.
+    """
+    located = await asyncio.gather(*(batch.locate() for batch in batches.values()))
+    places = {
+        via: Place(via, account, region)
+        for via, (account, region) in zip(batches, located, strict=True)
+    }
+    return Places(places[home], {name: places[account] for name, account in own.items()})
 
 
 class Places:

@@ -22,7 +22,7 @@ from batchtask_controller.echo import Echo
 from batchtask_controller.handlers import Watch, login
 from batchtask_controller.health import Health
 from batchtask_controller.leader import Leader
-from batchtask_controller.places import Account, Place, Places
+from batchtask_controller.places import Account, Place, Places, reach
 from batchtask_controller.poller import Poller, interval
 from batchtask_controller.staff import Common, Staff, staff
 from batchtask_controller.store import Store
@@ -148,14 +148,8 @@ class Process:
 
     async def _locate(self) -> Places:
         """Learn which accounts and regions these are; what is said of them must agree."""
-        located = await asyncio.gather(*(batch.locate() for batch in self._batches.values()))
-        places = {
-            via: Place(via, account, region)
-            for via, (account, region) in zip(self._batches, located, strict=True)
-        }
         settings = self._settings
-        own = {name: places[account] for name, account in settings.account_of.items()}
-        found = Places(places[settings.home], own)
+        found = await reach(self._batches, settings.home, settings.account_of)
         for namespace in settings.namespaces:
             place = found.of_namespace(namespace)
             log.info("namespace %s: account %s, region %s", namespace, place.account, place.region)

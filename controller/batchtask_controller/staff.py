@@ -9,7 +9,7 @@ from batchtask_controller.config import Settings
 from batchtask_controller.crew import Sweep
 from batchtask_controller.desk import Desk
 from batchtask_controller.log_tails import LogTails
-from batchtask_controller.orphans import Orphans, Scope
+from batchtask_controller.orphans import Orphans, Scope, Search
 from batchtask_controller.paced import PacedBatch
 from batchtask_controller.pacer import Pacer
 from batchtask_controller.places import Place, Places
@@ -119,12 +119,17 @@ def _orphans(common: Common, place: Place, paced: Batch) -> Orphans | None:
     settings = common.settings
     if not settings.orphan_sweep_seconds:
         return None
-    return Orphans(
+    search = Search(
         batch=paced,
         store=common.store,
         is_ours=common.places.whose_is(place),
         tasks=common.tasks,
         scope=Scope(common.cluster_uid, frozenset(settings.namespaces)),
+        clock=common.clock,
+    )
+    return Orphans(
+        search,
+        batch=paced,
         leads=common.leads,
         clock=common.clock,
         interval_seconds=settings.orphan_sweep_seconds,

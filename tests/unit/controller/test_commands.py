@@ -27,6 +27,7 @@ KOPF = "kopf._core.reactor.running"
 @pytest.fixture(autouse=True)
 def without_a_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
@@ -35,7 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     return main()
 
 
-@pytest.mark.parametrize("words", [("release", "--all"), ("check",)])
+@pytest.mark.parametrize("words", [("release", "--all"), ("check",), ("orphans",)])
 def test_without_a_cluster_it_says_so(
     words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,7 +48,7 @@ def test_without_a_cluster_it_says_so(
     assert printed.out == ""
 
 
-@pytest.mark.parametrize("command", ["release", "check"])
+@pytest.mark.parametrize("command", ["release", "check", "orphans"])
 def test_help_answers(
     command: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,3 +78,4 @@ def test_the_servers_own_help_names_the_commands(
     said = capfd.readouterr().out
     assert "release" in said
     assert "check" in said
+    assert "orphans" in said
