@@ -1,5 +1,6 @@
 """Airflow's configuration as the commands read it."""
 
+import os
 import sys
 from collections.abc import Iterable
 
@@ -17,10 +18,13 @@ def option(section: str, name: str) -> str | None:
 
 def listed(name: str) -> Iterable[str]:
     """The options that stand in a section, known or not, in a file or in the environment."""
+    prefix = f"AIRFLOW__{name.upper()}__"
+    # Airflow 3.2 lists no section that only the environment has.
+    given = {each.removeprefix(prefix).lower() for each in os.environ if each.startswith(prefix)}
     try:
-        return conf.getsection(name) or ()
+        return given | set(conf.getsection(name) or ())
     except AirflowConfigException:
-        return ()  # a value of another type than its option has, which reading it says
+        return given  # a value of another type than its option has, which reading it says
 
 
 def section(name: str, known: Iterable[str]) -> dict[str, str]:
