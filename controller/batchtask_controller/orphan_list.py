@@ -71,6 +71,7 @@ async def list_orphans(
             scope=Scope(cluster_uid, frozenset(settings.namespaces)),
             clock=clock,
         )
+        log.info("looking in account %s, region %s", place.account or "(unknown)", place.region)
         found = await search.look({*queues, *_allowed(settings, places, place)})
         rows += [_row(place, job) for job in found.orphans]
         unasked += found.unasked
