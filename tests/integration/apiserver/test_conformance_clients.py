@@ -160,14 +160,17 @@ def _life(objects: Any, place: tuple[str, ...], start: str) -> tuple[list[str], 
     """Create a widget, delete it once a finalizer is on it, and tell what a watch saw."""
     objects.create_namespaced_custom_object(*place, a_widget())
     kinds, finalizers = [], []
+    is_asked_to_go = False  # more changes may come before it has gone
     for event in changes(objects, place, start):
         metadata = event["object"]["metadata"]
         kinds.append(event["type"])
         finalizers.append(list(metadata.get("finalizers", ())))
         if event["type"] == "DELETED":
             break
-        if finalizers[-1] and event["object"]["status"]["phase"] == "Seen":
+        is_seen = event["object"]["status"]["phase"] == "Seen"
+        if finalizers[-1] and is_seen and not is_asked_to_go:
             objects.delete_namespaced_custom_object(*place, "one")
+            is_asked_to_go = True
     return kinds, finalizers
 
 
