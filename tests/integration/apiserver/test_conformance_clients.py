@@ -138,42 +138,6 @@ async def test_kopf_follows_objects_and_writes_their_status(
     assert objects.get_namespaced_custom_object(*place, "early")["status"]["phase"] == "Seen"
 
 
-async def test_kopfs_own_finalizer_is_added_and_released(
-    apiserver: ApiServer, namespace: str, objects: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = (GROUP, "v1", namespace, "widgets")
-    start = objects.list_namespaced_custom_object(*place)["metadata"]["resourceVersion"]
-    deleted: asyncio.Queue[tuple[str | None, str, str]] = asyncio.Queue()
-    monkeypatch.setenv("KUBECONFIG", str(apiserver.kubeconfig))
-
-    async with Operator(namespace, asyncio.Queue(), deleted):
-        changes = asyncio.create_task(asyncio.to_thread(_life, objects, place, start))
-        event = await asyncio.wait_for(deleted.get(), HANDLED_SECONDS)
-        kinds, finalizers = await asyncio.wait_for(changes, HANDLED_SECONDS)
-
-    assert event == ("delete", "one", "Seen")
-    assert kinds[-1] == "DELETED"
-    assert ["kopf.zalando.org/KopfFinalizerMarker"] in finalizers
-
-
-def _life(objects: Any, place: tuple[str, ...], start: str) -> tuple[list[str], list[list[str]]]:
-    """Create a widget, delete it once a finalizer is on it, and tell what a watch saw."""
-    objects.create_namespaced_custom_object(*place, a_widget())
-    kinds, finalizers = [], []
-    is_asked_to_go = False  # more changes may come before it has gone
-    for event in changes(objects, place, start):
-        metadata = event["object"]["metadata"]
-        kinds.append(event["type"])
-        finalizers.append(list(metadata.get("finalizers", ())))
-        if event["type"] == "DELETED":
-            break
-        is_seen = event["object"]["status"]["phase"] == "Seen"
-        if finalizers[-1] and is_seen and not is_asked_to_go:
-            objects.delete_namespaced_custom_object(*place, "one")
-            is_asked_to_go = True
-    return kinds, finalizers
-
-
 class Operator:
     """A kopf operator in this event loop; it says what it sees and writes a phase."""
 
@@ -181,7 +145,6 @@ class Operator:
         self,
         namespace: str,
         seen: asyncio.Queue[tuple[str | None, str, str]],
-        deleted: asyncio.Queue[tuple[str | None, str, str]] | None = None,
     ) -> None:
         self._namespace = namespace
         self._registry = kopf.OperatorRegistry()
@@ -202,12 +165,6 @@ class Operator:
             seen.put_nowait((type, name, str(status.get("phase"))))
             if type != "DELETED":
                 patch.status["phase"] = "Seen"
-
-        if deleted is not None:
-
-            @kopf.on.delete(f"{GROUP}", "v1", "widgets", registry=self._registry)
-            async def end(name: str, status: kopf.Status, **_: Any) -> None:
-                deleted.put_nowait(("delete", name, str(status.get("phase"))))
 
     async def __aenter__(self) -> None:
         settings = kopf.OperatorSettings()
